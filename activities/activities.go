@@ -1,0 +1,69 @@
+// Package activities holds everything of a delivery that touches the network:
+// SendWebhook, which resolves a destination, signs the event, sends it,
+// classifies the reply and keeps the attempt log. It knows neither the
+// configuration's format nor how events come in, nor the workflow that calls it.
+package activities
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"go.temporal.io/sdk/worker"
+
+	"github.com/gitbook-courier/courier/internal/seal"
+)
+
+// Options are what the activities need of the world.
+type Options struct {
+	// Destinations are the configured targets by name. Required.
+	Destinations map[string]Target
+	// Installations says whose own webhooks are sent. Required.
+	Installations Installations
+	// Keys open what SealWebhook sealed. Required.
+	Keys *seal.Keyring
+	// Signaler tells a delivery's workflow of failed attempts. Required.
+	Signaler Signaler
+	// Worker is the identity that the attempt log shows.
+	Worker string
+	// Now is the clock. Defaults to time.Now.
+	Now func() time.Time
+	// Random returns a number in [0, 1) for the jitter. Defaults to math/rand's.
+	Random func() float64
+}
+
+// Signaler sends a signal to a workflow; the Temporal client is one.
+type Signaler interface {
+	SignalWorkflow(ctx context.Context, workflowID, runID, signalName string, arg any) error
+}
+
+// Activities are the activities of a delivery. Make them with New.
+type Activities struct {
+	Options
+	public, private *http.Client
+}
+
+// New makes the activities. It does no I/O.
+func New(o Options) *Activities {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Random == nil {
+		o.Random = rand.Float64
+	}
+	return &Activities{Options: o, public: newClient(false), private: newClient(true)}
+}
+
+// Register registers the activities under the names of their methods.
+func (a *Activities) Register(registry worker.ActivityRegistry) {
+	registry.RegisterActivity(a.SendWebhook)
+}
+
+// client is the HTTP client for a target.
+func (a *Activities) client(target Target) *http.Client {
+	if target.AllowPrivate {
+		return a.private
+	}
+	return a.public
+}

@@ -1,0 +1,110 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"code.dny.dev/ssrf"
+)
+
+// Failure types of SendWebhook, as the Temporal UI shows them. The first two
+// are retried, the others are final.
+const (
+	// FailureUnavailable is a network error, a timeout or a 5xx.
+	FailureUnavailable = "Unavailable"
+	// FailureRateLimited is a 429.
+	FailureRateLimited = "RateLimited"
+	// FailureRejected is a 4xx other than 429: sending the same again is pointless.
+	FailureRejected = "Rejected"
+	// FailureRedirected is a 3xx, which is not followed: a followed POST becomes an empty GET.
+	FailureRedirected = "Redirected"
+	// FailureAddressForbidden is an address that Courier does not connect to:
+	// loopback, private and the like, unless the destination allows it.
+	FailureAddressForbidden = "AddressForbidden"
+	// FailureDestinationUnknown is a destination that the configuration of the
+	// worker does not hold, or whose sealed secret it cannot open.
+	FailureDestinationUnknown = "DestinationUnknown"
+)
+
+var finalFailures = []string{FailureRejected, FailureRedirected, FailureAddressForbidden, FailureDestinationUnknown}
+
+// verdict is what one attempt came to.
+type verdict struct {
+	// outcome is OutcomeDelivered or a failure type.
+	outcome string
+	// reason says it in words; empty when delivered.
+	reason string
+	// retry is whether a further attempt may help.
+	retry bool
+	// retryAfter is the wait that the destination asked for, 0 when it did not.
+	retryAfter time.Duration
+}
+
+// classify decides what an attempt came to: the reply's status and headers
+// decide when err is nil, otherwise err, the transport's error, does. It reads
+// no clock; now is for a Retry-After that is a date.
+func classify(statusCode int, header http.Header, err error, now time.Time) verdict {
+	if err != nil {
+		return classifyError(err)
+	}
+	reason := strings.TrimSpace(fmt.Sprintf("%d %s", statusCode, http.StatusText(statusCode)))
+	switch {
+	case statusCode >= 200 && statusCode <= 299:
+		return verdict{outcome: OutcomeDelivered}
+	case statusCode == http.StatusTooManyRequests:
+		return verdict{FailureRateLimited, reason, true, retryAfter(header, now)}
+	case statusCode >= 500:
+		return verdict{FailureUnavailable, reason, true, retryAfter(header, now)}
+	case statusCode >= 300 && statusCode <= 399:
+		return verdict{outcome: FailureRedirected, reason: reason + "; redirects are not followed, give the final URL"}
+	default:
+		return verdict{outcome: FailureRejected, reason: reason}
+	}
+}
+
+func classifyError(err error) verdict {
+	// url.Error repeats the whole URL, whose query string is a secret.
+	var urlError *url.Error
+	if errors.As(err, &urlError) {
+		err = urlError.Err
+	}
+	var (
+		address *addressError
+		dns     *net.DNSError
+	)
+	switch {
+	case errors.As(err, &address):
+		return verdict{outcome: FailureAddressForbidden, reason: address.Error()}
+	case errors.Is(err, ssrf.ErrProhibitedIP), errors.Is(err, ssrf.ErrProhibitedNetwork), errors.Is(err, ssrf.ErrInvalidHostPort):
+		return verdict{outcome: FailureAddressForbidden, reason: "the address is private or reserved; set allow_private to permit it: " + err.Error()}
+	case errors.Is(err, context.Canceled):
+		return verdict{FailureUnavailable, "the worker was stopped during the request", true, 0}
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		return verdict{FailureUnavailable, "no answer within the timeout", true, 0}
+	case errors.As(err, &dns):
+		return verdict{FailureUnavailable, dns.Error(), true, 0}
+	default:
+		return verdict{FailureUnavailable, err.Error(), true, 0}
+	}
+}
+
+// retryAfter reads the Retry-After header (RFC 9110, section 10.2.3): seconds
+// or a date. What is neither, or lies in the past, counts as absent.
+func retryAfter(header http.Header, now time.Time) time.Duration {
+	value := strings.TrimSpace(header.Get("Retry-After"))
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if date, err := http.ParseTime(value); err == nil {
+		return max(0, date.Sub(now))
+	}
+	return 0
+}

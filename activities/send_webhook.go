@@ -1,0 +1,170 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	commonpb "go.temporal.io/api/common/v1"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/gitbook-courier/courier/gitbook"
+)
+
+// AttemptFailedSignal is the signal by which SendWebhook tells its workflow of
+// an attempt that failed and will be followed by another. Its argument is the
+// Attempt. It serves the workflow's current details; the log that counts is
+// the one in the heartbeat details.
+const AttemptFailedSignal = "AttemptFailed"
+
+// signalTimeout bounds the signal, which must not hold up the attempt's failure.
+const signalTimeout = 2 * time.Second
+
+// SendWebhookInput is what SendWebhook needs besides the event itself.
+type SendWebhookInput struct {
+	// Destination is the name of a configured destination, or InstallationPrefix
+	// and the id of an installation.
+	Destination string `json:"destination"`
+	// EventID is the event's eventId, sent as webhook-id.
+	EventID string `json:"eventId"`
+	// Sealed is an installation's webhook, sealed by SealWebhook for the
+	// delivery's workflow id; empty for configured destinations.
+	Sealed []byte `json:"sealed,omitempty"`
+	// TimeoutMs bounds one attempt, in milliseconds.
+	TimeoutMs int64 `json:"timeoutMs"`
+	// RetriesMs are the waits between attempts, in milliseconds, before jitter.
+	RetriesMs []int64 `json:"retriesMs"`
+	// RetryAfterMaxMs bounds how far a Retry-After can lengthen a wait, in milliseconds.
+	RetryAfterMaxMs int64 `json:"retryAfterMaxMs"`
+}
+
+// Timeout bounds one attempt.
+func (in SendWebhookInput) Timeout() time.Duration { return milliseconds(in.TimeoutMs) }
+
+// Retries are the waits between attempts.
+func (in SendWebhookInput) Retries() []time.Duration {
+	retries := make([]time.Duration, len(in.RetriesMs))
+	for i, ms := range in.RetriesMs {
+		retries[i] = milliseconds(ms)
+	}
+	return retries
+}
+
+func milliseconds(ms int64) time.Duration { return time.Duration(ms) * time.Millisecond }
+
+// SendWebhookResult is the result of a delivered webhook.
+type SendWebhookResult struct {
+	// Attempts is the complete attempt log; its last entry delivered.
+	Attempts []Attempt `json:"attempts"`
+}
+
+// EventPayload wraps an event for its way through Temporal: a payload with the
+// very bytes that came in, marked as JSON so that the Temporal UI shows it.
+// A data converter would re-encode them.
+func EventPayload(event []byte) converter.RawValue {
+	return converter.NewRawValue(&commonpb.Payload{
+		Metadata: map[string][]byte{converter.MetadataEncoding: []byte(converter.MetadataEncodingJSON)},
+		Data:     event,
+	})
+}
+
+// SendWebhook posts the event to its destination: one HTTP request for each
+// attempt, with a fresh timestamp and signature. Its error is an application
+// error of one of the failure types; the last one carries the attempt log as
+// its details.
+func (a *Activities) SendWebhook(ctx context.Context, in SendWebhookInput, event converter.RawValue) (SendWebhookResult, error) {
+	info := activity.GetInfo(ctx)
+	attempt := Attempt{
+		Number:    int(info.Attempt),
+		StartedAt: a.Now().UTC(),
+		Outcome:   OutcomeSending,
+		Worker:    a.Worker,
+	}
+	log := append(earlierAttempts(ctx, attempt.Number-1), attempt)
+	entry := &log[len(log)-1]
+	// The first heartbeat goes out at once, so that an attempt is on record
+	// before its request is.
+	activity.RecordHeartbeat(ctx, log)
+
+	verdict := a.attempt(ctx, in, info.WorkflowExecution.ID, event.Payload().GetData(), entry)
+	entry.DurationMs = a.Now().Sub(entry.StartedAt).Milliseconds()
+	entry.Outcome, entry.Error = verdict.outcome, verdict.reason
+	if verdict.outcome == OutcomeDelivered {
+		return SendWebhookResult{Attempts: log}, nil
+	}
+
+	retries := in.Retries()
+	if !verdict.retry || entry.Number > len(retries) {
+		return SendWebhookResult{}, temporal.NewApplicationErrorWithOptions(verdict.reason, verdict.outcome, temporal.ApplicationErrorOptions{
+			NonRetryable: true,
+			Details:      []any{log},
+		})
+	}
+	wait := delay(retries[entry.Number-1], verdict.retryAfter, milliseconds(in.RetryAfterMaxMs), a.Random())
+	entry.WaitMs = wait.Milliseconds()
+	// This heartbeat is held back until the activity ends, and then precedes
+	// the failure.
+	activity.RecordHeartbeat(ctx, log)
+	a.signal(ctx, info, *entry)
+	return SendWebhookResult{}, temporal.NewApplicationErrorWithOptions(verdict.reason, verdict.outcome, temporal.ApplicationErrorOptions{
+		NextRetryDelay: wait,
+	})
+}
+
+// earlierAttempts is the log that the attempts before this one left.
+func earlierAttempts(ctx context.Context, count int) []Attempt {
+	var log []Attempt
+	if activity.HasHeartbeatDetails(ctx) {
+		if err := activity.GetHeartbeatDetails(ctx, &log); err != nil {
+			activity.GetLogger(ctx).Warn("attempt log is unreadable", "error", err)
+		}
+	}
+	return CompleteLog(log, count)
+}
+
+// attempt makes one request and says what it came to; it enters what the reply
+// was into entry.
+func (a *Activities) attempt(ctx context.Context, in SendWebhookInput, deliveryID string, body []byte, entry *Attempt) verdict {
+	target, err := a.resolve(in.Destination, deliveryID, in.Sealed)
+	if err != nil {
+		return verdict{outcome: FailureDestinationUnknown, reason: err.Error()}
+	}
+	ctx, cancel := context.WithTimeout(ctx, in.Timeout())
+	defer cancel()
+	reply, err := post(ctx, a.client(target), target, a.header(target, in.EventID, entry, body), body)
+	entry.StatusCode, entry.Reply = reply.statusCode, reply.excerpt
+	return classify(reply.statusCode, reply.header, err, a.Now())
+}
+
+// header makes the headers of a delivery: GitBook's, those of Standard
+// Webhooks, Courier's and the target's own.
+func (a *Activities) header(target Target, eventID string, entry *Attempt, body []byte) http.Header {
+	header := make(http.Header, 8+len(target.Headers))
+	for name, value := range target.Headers {
+		header.Set(name, value)
+	}
+	now := a.Now()
+	header.Set("Content-Type", "application/json")
+	header.Set("User-Agent", "GitBook-Webhook")
+	header.Set(gitbook.SignatureHeader, gitbook.Sign(now, body, target.Secrets...))
+	header.Set(gitbook.WebhookIDHeader, eventID)
+	header.Set(gitbook.WebhookTimestampHeader, strconv.FormatInt(now.Unix(), 10))
+	header.Set(gitbook.WebhookSignatureHeader, gitbook.SignStandard(eventID, now, body, target.Secrets...))
+	header.Set(gitbook.AttemptHeader, strconv.Itoa(entry.Number))
+	return header
+}
+
+// signal tells the workflow of a failed attempt. A signal that is lost leaves
+// the workflow's current details behind, nothing else, so it is only logged.
+func (a *Activities) signal(ctx context.Context, info activity.Info, attempt Attempt) {
+	ctx, cancel := context.WithTimeout(ctx, signalTimeout)
+	defer cancel()
+	err := a.Signaler.SignalWorkflow(ctx, info.WorkflowExecution.ID, info.WorkflowExecution.RunID, AttemptFailedSignal, attempt)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		activity.GetLogger(ctx).Warn("workflow was not told of a failed attempt", "error", err)
+	}
+}

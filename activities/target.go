@@ -1,0 +1,77 @@
+package activities
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/gitbook-courier/courier/gitbook"
+	"github.com/gitbook-courier/courier/internal/seal"
+)
+
+// InstallationPrefix begins the destination name of an installation: its URL
+// and secret come from GitBook with each event, not from the configuration.
+const InstallationPrefix = "installation."
+
+// Target is where a destination's webhooks go and how they are signed. It
+// holds secrets: it prints as [set] and never enters Temporal.
+type Target struct {
+	// URL is the complete URL, query string included.
+	URL string
+	// Secrets sign, the newest first.
+	Secrets []string
+	// Headers are sent besides Courier's own.
+	Headers map[string]string
+	// AllowPrivate permits loopback, private and reserved addresses.
+	AllowPrivate bool
+}
+
+// String hides the target's secrets.
+func (t Target) String() string { return "[set]" }
+
+// GoString hides the target's secrets.
+func (t Target) GoString() string { return t.String() }
+
+// LogValue hides the target's secrets.
+func (t Target) LogValue() slog.Value { return slog.StringValue(t.String()) }
+
+// Installations says whether the events of an installation are accepted, and
+// whether its webhook may have a private address.
+type Installations func(id string) (allowPrivate, accepted bool)
+
+// SealWebhook encrypts an installation's webhook for its way through
+// Temporal. The result opens only for the delivery with that id.
+func SealWebhook(keys *seal.Keyring, deliveryID string, webhook gitbook.Webhook) ([]byte, error) {
+	plain, err := json.Marshal(map[string]string{"url": webhook.URL, "secret": webhook.Secret})
+	if err != nil {
+		return nil, err
+	}
+	return keys.Seal(plain, []byte(deliveryID))
+}
+
+// resolve finds the target of a destination. Its errors are final and fit to
+// be shown.
+func (a *Activities) resolve(destination, deliveryID string, sealed []byte) (Target, error) {
+	id, isInstallation := strings.CutPrefix(destination, InstallationPrefix)
+	if !isInstallation {
+		target, ok := a.Destinations[destination]
+		if !ok {
+			return Target{}, fmt.Errorf("the configuration has no destination %q", destination)
+		}
+		return target, nil
+	}
+	allowPrivate, accepted := a.Installations(id)
+	if !accepted {
+		return Target{}, fmt.Errorf("the configuration does not accept installation %q", id)
+	}
+	plain, err := a.Keys.Open(sealed, []byte(deliveryID))
+	if err != nil {
+		return Target{}, fmt.Errorf("open the installation's webhook: %w", err)
+	}
+	var webhook struct{ URL, Secret string }
+	if err := json.Unmarshal(plain, &webhook); err != nil {
+		return Target{}, seal.ErrCorrupt
+	}
+	return Target{URL: webhook.URL, Secrets: []string{webhook.Secret}, AllowPrivate: allowPrivate}, nil
+}

@@ -1,0 +1,120 @@
+package workflows
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/gitbook-courier/courier/activities"
+)
+
+// What the Temporal UI shows of a delivery, in words: a summary line, and
+// details in Markdown that change as it goes on.
+
+// maxSummary keeps the summary within the 400 bytes that Temporal allows.
+const maxSummary = 300
+
+// Summary is the summary line of a delivery, such as
+// "space_content_updated → search-index".
+func Summary(eventType, destination string) string {
+	summary := eventType + " → " + destination
+	if len(summary) > maxSummary {
+		summary = strings.ToValidUTF8(summary[:maxSummary], "") + "…"
+	}
+	return summary
+}
+
+func describeStart(in DeliveryInput) string {
+	return describe(in, "**Sending.**", nil)
+}
+
+func describeRetry(in DeliveryInput, attempts []activities.Attempt) string {
+	last := attempts[len(attempts)-1]
+	next := last.StartedAt.Add(time.Duration(last.DurationMs+last.WaitMs) * time.Millisecond)
+	return describe(in, fmt.Sprintf("**Retrying.** Attempt %d of %d follows at %s.",
+		last.Number+1, len(in.RetriesMs)+1, next.Format("2006-01-02 15:04:05 MST")), attempts)
+}
+
+func describeDelivered(in DeliveryInput, attempts []activities.Attempt) string {
+	return describe(in, fmt.Sprintf("**Delivered** at attempt %d.", len(attempts)), attempts)
+}
+
+func describeUndelivered(in DeliveryInput, attempts []activities.Attempt) string {
+	return describe(in, fmt.Sprintf("**Undelivered.** Given up after %s.", count(len(attempts))), attempts)
+}
+
+func describeCancelled(in DeliveryInput, attempts []activities.Attempt) string {
+	return describe(in, fmt.Sprintf("**Cancelled** after %s.", count(len(attempts))), attempts)
+}
+
+// undelivered is the message of the workflow's failure.
+func undelivered(attempts []activities.Attempt) string {
+	message := "given up after " + count(len(attempts))
+	if len(attempts) > 0 {
+		message += ": " + attempts[len(attempts)-1].Error
+	}
+	return message
+}
+
+func count(attempts int) string {
+	if attempts == 1 {
+		return "1 attempt"
+	}
+	return fmt.Sprintf("%d attempts", attempts)
+}
+
+func describe(in DeliveryInput, state string, attempts []activities.Attempt) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\nEvent %s of type %s to %s, %s\n", state, code(in.EventID), code(in.EventType), code(in.Destination), code(in.URL))
+	if len(attempts) == 0 {
+		return b.String()
+	}
+	b.WriteString("\n| # | started | took | outcome | waited |\n| --- | --- | --- | --- | --- |\n")
+	for _, a := range attempts {
+		fmt.Fprintf(&b, "| %d | %s | %d ms | %s | %s |\n", a.Number, started(a), a.DurationMs, outcome(a), waited(a))
+	}
+	return b.String()
+}
+
+func started(a activities.Attempt) string {
+	if a.StartedAt.IsZero() {
+		return "unknown"
+	}
+	return a.StartedAt.Format("2006-01-02 15:04:05.000")
+}
+
+func outcome(a activities.Attempt) string {
+	if a.Outcome == activities.OutcomeDelivered {
+		return fmt.Sprintf("delivered, %d", a.StatusCode)
+	}
+	return a.Outcome + ": " + cell(a.Error)
+}
+
+func waited(a activities.Attempt) string {
+	if a.WaitMs == 0 {
+		return ""
+	}
+	return (time.Duration(a.WaitMs) * time.Millisecond).String()
+}
+
+// code quotes what came from outside, so that it cannot become Markdown.
+func code(s string) string {
+	return "`" + strings.Map(plain, s) + "`"
+}
+
+// cell makes text fit for a cell of a Markdown table.
+func cell(s string) string {
+	return strings.Map(plain, s)
+}
+
+func plain(r rune) rune {
+	switch r {
+	case '`':
+		return '\''
+	case '|':
+		return '/'
+	case '\n', '\r', '<', '>':
+		return ' '
+	}
+	return r
+}
