@@ -1,0 +1,117 @@
+// Package app composes Courier's programs with fx, and is the only importer of
+// it: the mains choose modules, the modules call plain constructors, and hooks
+// open and close what does I/O.
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	sdklog "go.temporal.io/sdk/log"
+	"go.uber.org/dig"
+	"go.uber.org/fx"
+	"go.uber.org/fx/fxevent"
+
+	"github.com/gitbook-courier/courier/config"
+)
+
+// Options are what a program brings along.
+type Options struct {
+	// Config is the validated configuration.
+	Config config.Config
+	// Temporal says how to reach Temporal. See TemporalOptions.
+	Temporal client.Options
+	// Logger takes all logs.
+	Logger *slog.Logger
+	// Ready, when not nil, is called once, when everything that was asked for
+	// is at work.
+	Ready func()
+}
+
+// TemporalOptions are Temporal's own settings: the TEMPORAL_* environment
+// variables and the profiles of its configuration file.
+func TemporalOptions() (client.Options, error) {
+	return envconfig.LoadDefaultClientOptions()
+}
+
+// Run runs the modules until ctx is done or one of them cannot go on, then
+// drains and stops them within the configuration's stop timeout.
+func Run(ctx context.Context, o Options, modules ...fx.Option) error {
+	app := fx.New(compose(o, modules...))
+	if err := app.Err(); err != nil {
+		return dig.RootCause(err)
+	}
+	failed := app.Wait()
+	if err := app.Start(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return dig.RootCause(err)
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case signal := <-failed:
+		err = fmt.Errorf("stopped with exit code %d", signal.ExitCode)
+	}
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.Config.StopTimeout())
+	defer cancel()
+	if stopErr := app.Stop(stopping); stopErr != nil && err == nil {
+		err = fmt.Errorf("stop: %w", dig.RootCause(stopErr))
+	}
+	return err
+}
+
+// compose is the whole graph of a program.
+func compose(o Options, modules ...fx.Option) fx.Option {
+	return fx.Options(
+		fx.Supply(o),
+		base,
+		fx.Options(modules...),
+		fx.WithLogger(func(log *slog.Logger) fxevent.Logger {
+			events := &fxevent.SlogLogger{Logger: log}
+			events.UseLogLevel(slog.LevelDebug)
+			// What fails is returned by Run; fx need not say it too.
+			events.UseErrorLevel(slog.LevelDebug)
+			return events
+		}),
+	)
+}
+
+// base is what every program has: its settings, the keys and Temporal.
+var base = fx.Module("base",
+	fx.Provide(
+		func(o Options) (config.Config, *slog.Logger) { return o.Config, o.Logger },
+		config.Config.Keyring,
+		newIdentity,
+		newClient,
+		newConnection,
+	),
+	fx.Invoke(func(lc fx.Lifecycle, c *connection) {
+		lc.Append(fx.StartStopHook(c.start, c.stop))
+	}),
+	fx.Provide(func() func() time.Time { return time.Now }),
+)
+
+// identity is how this process is known in Temporal and in the attempt log.
+type identity string
+
+func newIdentity() identity {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return identity(fmt.Sprintf("%d@%s", os.Getpid(), host))
+}
+
+func newClient(o Options, id identity) (client.Client, error) {
+	options := o.Temporal
+	options.Identity = string(id)
+	options.Logger = sdklog.NewStructuredLogger(o.Logger)
+	return client.NewLazyClient(options)
+}

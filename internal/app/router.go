@@ -1,0 +1,61 @@
+package app
+
+import (
+	"log/slog"
+	"net/http"
+
+	"github.com/gorilla/mux"
+
+	"github.com/gitbook-courier/courier/config"
+	"github.com/gitbook-courier/courier/starter/answer"
+	"github.com/gitbook-courier/courier/starter/ingress"
+)
+
+// newRouter is every route of the starter, on one screen. The fixed paths come
+// before /{version}, which matches any single segment.
+func newRouter(c config.Config, in *ingress.Ingress, temporal *connection, log *slog.Logger) http.Handler {
+	tokens := make([]string, len(c.Access.Tokens))
+	for i, token := range c.Access.Tokens {
+		tokens[i] = token.Reveal()
+	}
+	get := func(h answer.Handler) http.Handler {
+		return answer.Methods(log, map[string]http.Handler{http.MethodGet: answer.Handle(log, h)})
+	}
+
+	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	r.Handle("/healthz", get(healthz))
+	r.Handle("/readyz", get(readyz(temporal)))
+	r.Handle("/webhooks/{source}", in.Relay())
+	r.Handle("/{version}", in.Runtime(tokens))
+	r.NotFoundHandler = answer.Handle(log, func(http.ResponseWriter, *http.Request) error {
+		return answer.Errorf(http.StatusNotFound, "no such route")
+	})
+	return crossOrigin(log, r)
+}
+
+// healthz serves GET /healthz: the process answers.
+func healthz(w http.ResponseWriter, _ *http.Request) error {
+	answer.Text(w, http.StatusOK, "OK")
+	return nil
+}
+
+// readyz serves GET /readyz: Temporal can be reached, so events can be stored.
+func readyz(temporal *connection) answer.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if err := temporal.check(r.Context()); err != nil {
+			return answer.Errorf(http.StatusServiceUnavailable, "Temporal cannot be reached")
+		}
+		answer.Text(w, http.StatusOK, "OK")
+		return nil
+	}
+}
+
+// crossOrigin refuses what a browser sends from another site: on loopback
+// without tokens, any web page could otherwise post events.
+func crossOrigin(log *slog.Logger, next http.Handler) http.Handler {
+	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(answer.Handle(log, func(http.ResponseWriter, *http.Request) error {
+		return answer.Errorf(http.StatusForbidden, "requests of other sites' pages are not accepted")
+	}))
+	return protection.Handler(next)
+}

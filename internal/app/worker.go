@@ -1,0 +1,109 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.uber.org/fx"
+
+	"github.com/gitbook-courier/courier/activities"
+	"github.com/gitbook-courier/courier/config"
+	"github.com/gitbook-courier/courier/internal/seal"
+	"github.com/gitbook-courier/courier/workflows"
+)
+
+// Worker runs the workflows and their activities.
+var Worker = fx.Module("worker",
+	fx.Provide(fx.Private, newActivities, newRunner),
+	fx.Invoke(func(lc fx.Lifecycle, r *runner) {
+		lc.Append(fx.StartStopHook(r.start, r.stop))
+	}),
+)
+
+func newActivities(c config.Config, keys *seal.Keyring, temporal client.Client, id identity) *activities.Activities {
+	destinations := make(map[string]activities.Target, len(c.Destinations))
+	for _, d := range c.Destinations {
+		destinations[d.Name] = target(d)
+	}
+	return activities.New(activities.Options{
+		Destinations: destinations,
+		Installations: func(id string) (allowPrivate, accepted bool) {
+			installation, ok := c.Installation(id)
+			return installation.AllowPrivate, ok
+		},
+		Keys:     keys,
+		Signaler: temporal,
+		Worker:   string(id),
+	})
+}
+
+func target(d config.Destination) activities.Target {
+	secrets := make([]string, len(d.Secrets))
+	for i, secret := range d.Secrets {
+		secrets[i] = secret.Reveal()
+	}
+	return activities.Target{URL: d.URL.Reveal(), Secrets: secrets, Headers: d.Headers, AllowPrivate: d.AllowPrivate}
+}
+
+// runner is the Temporal worker, which begins when Temporal is there.
+type runner struct {
+	worker   worker.Worker
+	temporal *connection
+	ready    func()
+	log      *slog.Logger
+	down     fx.Shutdowner
+
+	cancel  context.CancelFunc
+	done    chan struct{}
+	running bool
+}
+
+func newRunner(o Options, c client.Client, temporal *connection, acts *activities.Activities, down fx.Shutdowner) *runner {
+	r := &runner{temporal: temporal, ready: o.Ready, log: o.Logger, down: down, done: make(chan struct{})}
+	r.worker = worker.New(c, workflows.TaskQueue, worker.Options{
+		WorkerStopTimeout: o.Config.WorkerStopTimeout(),
+		OnFatalError:      func(err error) { r.fail(err) },
+	})
+	workflows.Register(r.worker)
+	acts.Register(r.worker)
+	return r
+}
+
+func (r *runner) start(context.Context) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	r.cancel = cancel
+	go func() {
+		defer close(r.done)
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.temporal.ready:
+		}
+		if err := r.worker.Start(); err != nil {
+			r.fail(err)
+			return
+		}
+		r.running = true
+		r.log.Info("worker started", "task_queue", workflows.TaskQueue)
+		if r.ready != nil {
+			r.ready()
+		}
+	}()
+	return nil
+}
+
+func (r *runner) stop(context.Context) error {
+	r.cancel()
+	<-r.done
+	if r.running {
+		r.worker.Stop()
+	}
+	return nil
+}
+
+func (r *runner) fail(err error) {
+	r.log.Error("worker stopped", "error", err)
+	_ = r.down.Shutdown(fx.ExitCode(1))
+}

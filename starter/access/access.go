@@ -1,0 +1,67 @@
+// Package access decides who may call the starter's routes. It knows tokens,
+// not what they open.
+package access
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/gitbook-courier/courier/starter/answer"
+)
+
+// Require lets a request pass that shows one of the tokens, as
+// "Authorization: Bearer …" or as the password of HTTP Basic, for callers that
+// can only be given a URL. Without any tokens everything passes: the
+// configuration permits that on loopback alone. Others get 401.
+func Require(log *slog.Logger, tokens []string, next http.Handler) http.Handler {
+	if len(tokens) == 0 {
+		return next
+	}
+	hashes := make([][sha256.Size]byte, len(tokens))
+	for i, token := range tokens {
+		hashes[i] = sha256.Sum256([]byte(token))
+	}
+	return answer.Handle(log, func(w http.ResponseWriter, r *http.Request) error {
+		token := shown(r)
+		if token == "" {
+			return unauthorized("token missing; send Authorization: Bearer with one of access.tokens")
+		}
+		if !matches(hashes, token) {
+			return unauthorized("token is not one of access.tokens")
+		}
+		next.ServeHTTP(w, r)
+		return nil
+	})
+}
+
+// shown is the token that a request shows, "" when it shows none.
+func shown(r *http.Request) string {
+	if _, password, ok := r.BasicAuth(); ok {
+		return password
+	}
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
+// matches compares against every token, in a time that tells nothing of where
+// they differ or which one it was.
+func matches(hashes [][sha256.Size]byte, token string) bool {
+	hash := sha256.Sum256([]byte(token))
+	match := 0
+	for i := range hashes {
+		match |= subtle.ConstantTimeCompare(hashes[i][:], hash[:])
+	}
+	return match == 1
+}
+
+func unauthorized(message string) error {
+	return &answer.Error{Status: http.StatusUnauthorized, Message: message, Header: http.Header{
+		"Www-Authenticate": {`Bearer realm="courier"`, `Basic realm="courier"`},
+	}}
+}

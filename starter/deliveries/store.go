@@ -1,0 +1,99 @@
+// Package deliveries stores deliveries in Temporal, finds them again and acts
+// on them. Temporal is its only memory.
+package deliveries
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/gitbook-courier/courier/activities"
+	"github.com/gitbook-courier/courier/workflows"
+)
+
+// maxKeyword is the longest search attribute, in bytes, that every visibility
+// store of Temporal takes.
+const maxKeyword = 255
+
+// Store is the deliveries of one Temporal namespace.
+type Store struct {
+	client client.Client
+}
+
+// NewStore makes a store. It does no I/O.
+func NewStore(c client.Client) *Store {
+	return &Store{client: c}
+}
+
+// New is a delivery to be stored.
+type New struct {
+	// Input is the workflow's input.
+	Input workflows.DeliveryInput
+	// Event is the event, byte for byte as it came in.
+	Event []byte
+	// Installation, Space and Site are the event's, empty when it has none.
+	Installation, Space, Site string
+}
+
+// ID is the delivery's workflow id.
+func (n New) ID() string {
+	return workflows.DeliveryID(n.Input.EventID, n.Input.Destination)
+}
+
+// Start stores a new delivery. It reports false when the event's delivery to
+// that destination was stored before, however it went. Temporal has the
+// delivery on disk when Start returns without an error.
+func (s *Store) Start(ctx context.Context, n New) (started bool, err error) {
+	_, err = s.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID:                                       n.ID(),
+		TaskQueue:                                workflows.TaskQueue,
+		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		TypedSearchAttributes:                    n.searchAttributes(),
+		StaticSummary:                            workflows.Summary(n.Input.EventType, n.Input.Destination),
+	}, workflows.Delivery, n.Input, activities.EventPayload(n.Event))
+	var duplicate *serviceerror.WorkflowExecutionAlreadyStarted
+	if errors.As(err, &duplicate) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (n New) searchAttributes() temporal.SearchAttributes {
+	var updates []temporal.SearchAttributeUpdate
+	set := func(key temporal.SearchAttributeKeyKeyword, value string) {
+		if value = keyword(value); value != "" {
+			updates = append(updates, key.ValueSet(value))
+		}
+	}
+	set(workflows.Destination, n.Input.Destination)
+	set(workflows.EventType, n.Input.EventType)
+	set(workflows.Installation, n.Installation)
+	set(workflows.Space, n.Space)
+	set(workflows.Site, n.Site)
+	return temporal.NewSearchAttributes(updates...)
+}
+
+// keyword makes what came from outside fit for a search attribute, so that an
+// odd identifier costs its search, not the delivery.
+func keyword(value string) string {
+	value = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(value, ""))
+	for len(value) > maxKeyword {
+		_, size := utf8.DecodeLastRuneInString(value)
+		value = value[:len(value)-size]
+	}
+	return value
+}

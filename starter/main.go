@@ -1,0 +1,13 @@
+// Command starter takes GitBook's events in over HTTP and has their deliveries
+// stored in Temporal, where a worker finds them.
+package main
+
+import (
+	"os"
+
+	"github.com/gitbook-courier/courier/internal/app"
+)
+
+func main() {
+	os.Exit(app.Main("courier-starter", os.Args[1:], app.Starter))
+}
