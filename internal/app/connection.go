@@ -97,6 +97,9 @@ func (c *connection) wait(ctx context.Context) bool {
 	}
 }
 
+// readiness is one look at whether Temporal can be reached.
+type readiness func(context.Context) error
+
 // check is one look at whether Temporal can be reached.
 func (c *connection) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)

@@ -13,7 +13,7 @@ import (
 
 // newRouter is every route of the starter, on one screen. The fixed paths come
 // before /{version}, which matches any single segment.
-func newRouter(c config.Config, in *ingress.Ingress, temporal *connection, log *slog.Logger) http.Handler {
+func newRouter(c config.Config, in *ingress.Ingress, ready readiness, log *slog.Logger) http.Handler {
 	tokens := make([]string, len(c.Access.Tokens))
 	for i, token := range c.Access.Tokens {
 		tokens[i] = token.Reveal()
@@ -24,7 +24,7 @@ func newRouter(c config.Config, in *ingress.Ingress, temporal *connection, log *
 
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	r.Handle("/healthz", get(healthz))
-	r.Handle("/readyz", get(readyz(temporal)))
+	r.Handle("/readyz", get(readyz(ready)))
 	r.Handle("/webhooks/{source}", in.Relay())
 	r.Handle("/{version}", in.Runtime(tokens))
 	r.NotFoundHandler = answer.Handle(log, func(http.ResponseWriter, *http.Request) error {
@@ -40,9 +40,9 @@ func healthz(w http.ResponseWriter, _ *http.Request) error {
 }
 
 // readyz serves GET /readyz: Temporal can be reached, so events can be stored.
-func readyz(temporal *connection) answer.Handler {
+func readyz(ready readiness) answer.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if err := temporal.check(r.Context()); err != nil {
+		if err := ready(r.Context()); err != nil {
 			return answer.Errorf(http.StatusServiceUnavailable, "Temporal cannot be reached")
 		}
 		answer.Text(w, http.StatusOK, "OK")

@@ -1,0 +1,232 @@
+// Package config is Courier's configuration: one typed tree, its defaults, its loading from courier.yaml with
+// variables from the environment, and its validation. It tells everything that is wrong at once, each with
+// its line, and it never shows a secret.
+//
+// It reads one file and looks up variables, and does nothing else. It knows nothing of Temporal, whose settings
+// stay in the TEMPORAL_* variables, and nothing of HTTP beyond what a valid address, URL or header is.
+package config
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gitbook-courier/courier/gitbook"
+	"github.com/gitbook-courier/courier/internal/seal"
+)
+
+// Defaults of keys that the file leaves out.
+const (
+	// DefaultListen is the address of the starter: this machine alone can reach it.
+	DefaultListen = "127.0.0.1:8080"
+
+	// DefaultMaxBodyBytes is the largest body of an incoming request, in bytes: 1 MiB.
+	DefaultMaxBodyBytes = 1 << 20
+
+	// DefaultTimeout is the time one attempt may take, the one that GitBook documents.
+	DefaultTimeout = 10 * time.Second
+
+	// DefaultRetryAfterMax is the longest wait that a reply's Retry-After can ask for.
+	DefaultRetryAfterMax = time.Minute
+)
+
+// Bounds of durations and sizes, and how many waits a schedule may have.
+const (
+	minTimeout = 100 * time.Millisecond
+	maxTimeout = 30 * time.Second
+
+	minRetry   = 100 * time.Millisecond
+	maxRetry   = 30 * day
+	maxRetries = 50
+
+	maxRetryAfter = day
+
+	// Temporal refuses payloads over 2 MiB; a quarter of that is kept for what travels with the body.
+	minBodyBytes = 1024
+	maxBodyBytes = 1536 * 1024
+
+	minTokenLength = 16
+	maxIDLength    = 128
+	maxURLBytes    = 2048
+
+	// shutdownStep separates the stages of a shutdown; see StopTimeout.
+	shutdownStep = 5 * time.Second
+)
+
+// Config is the whole configuration. Its zero value is not valid: begin with [Default].
+type Config struct {
+	// Listen is the host:port on which the starter serves. Anything but a loopback address needs
+	// Access.Tokens. Defaults to 127.0.0.1:8080.
+	Listen string `yaml:"listen"`
+
+	// Access says who may call.
+	Access Access `yaml:"access"`
+
+	// SealingKeys encrypt installations' secrets on their way through Temporal. Each is base64 of 32 bytes;
+	// the first seals, and all open. Required when Installations has an entry.
+	SealingKeys []Secret `yaml:"sealing_keys"`
+
+	// Installations are those whose events POST /v1 accepts, each of which is also a destination whose URL
+	// and secret come from GitBook. Nil, the default, is not the same as empty: when the key is left out, events
+	// of any installation are accepted and none is a destination; an empty list accepts none.
+	Installations []Installation `yaml:"installations"`
+
+	// Sources are the senders of POST /webhooks/{source}.
+	Sources []Source `yaml:"sources"`
+
+	// Destinations receive the events whose type, space and site they ask for.
+	Destinations []Destination `yaml:"destinations"`
+
+	// MaxBodyBytes is the largest body of an incoming request, in bytes. Defaults to 1048576 (1 MiB); from 1024
+	// to 1572864 (1.5 MiB), because Temporal refuses payloads over 2 MiB.
+	MaxBodyBytes int64 `yaml:"max_body_bytes"`
+}
+
+// Access says who may call /v1 and /api.
+type Access struct {
+	// Tokens are the bearer tokens, any of which lets a caller in: at least 16 characters of printable ASCII
+	// without spaces. Required unless Config.Listen is a loopback address.
+	Tokens []Secret `yaml:"tokens"`
+}
+
+// An Installation is one installation of the GitBook integration.
+type Installation struct {
+	// ID is GitBook's id of it, or "*" for any. At most 128 visible ASCII characters without "/" and "@".
+	ID string `yaml:"id"`
+
+	// AllowPrivate says whether its URL may lead to a loopback or private address. Defaults to false.
+	AllowPrivate bool `yaml:"allow_private"`
+}
+
+// A Source is a sender of signed events: GitBook's hosted Webhook integration.
+type Source struct {
+	// Name is the last segment of its path: 1 to 63 of a-z, 0-9 and "-", not beginning with "-".
+	Name string `yaml:"name"`
+
+	// Secrets verify its signatures; any may match. At least one.
+	Secrets []Secret `yaml:"secrets"`
+}
+
+// A Destination is a webhook. [DefaultDestination] has its defaults.
+type Destination struct {
+	// Name identifies it in ids and addresses: 1 to 63 of a-z, 0-9 and "-", not beginning with "-".
+	Name string `yaml:"name"`
+
+	// URL is where events are sent: http or https, at most 2048 bytes, without user info and fragment. Its query
+	// often holds a key, so it is shown through [DisplayURL] only.
+	URL Secret `yaml:"url"`
+
+	// Secrets sign what is sent, each with a signature of its own; the oldest comes last. At least one.
+	Secrets []Secret `yaml:"secrets"`
+
+	// Events are the types it wants. Defaults to those that GitBook documents for webhooks.
+	Events []string `yaml:"events"`
+
+	// Spaces and Sites are the ids of those it wants events of; empty means all. See [Destination.Wants].
+	Spaces []string `yaml:"spaces"`
+	Sites  []string `yaml:"sites"`
+
+	// Timeout is the time one attempt may take. Defaults to 10s; from 100ms to 30s.
+	Timeout time.Duration `yaml:"timeout"`
+
+	// Retries are the waits before the second attempt and each after it, each lengthened by up to a tenth. An
+	// empty list means a single attempt. Defaults to 1s, 2s, 4s; at most 50 waits of 100ms to 30d.
+	Retries []time.Duration `yaml:"retries"`
+
+	// RetryAfterMax is the longest wait that a reply's Retry-After can ask for; 0 ignores the header. Defaults
+	// to 60s; at most 24h.
+	RetryAfterMax time.Duration `yaml:"retry_after_max"`
+
+	// Headers are added to every request. Those that Courier or HTTP itself sets cannot be given.
+	Headers Headers `yaml:"headers"`
+
+	// AllowPrivate says whether the URL may lead to a loopback or private address. Defaults to false.
+	AllowPrivate bool `yaml:"allow_private"`
+}
+
+// Default returns the configuration of an empty file: it listens on loopback and sends nothing anywhere.
+func Default() Config {
+	return Config{Listen: DefaultListen, MaxBodyBytes: DefaultMaxBodyBytes}
+}
+
+// DefaultDestination returns a destination with the defaults and without name, URL and secrets. Its schedule
+// is also that of an installation's destination.
+func DefaultDestination() Destination {
+	return Destination{
+		Events:        gitbook.DocumentedEvents(),
+		Timeout:       DefaultTimeout,
+		Retries:       []time.Duration{time.Second, 2 * time.Second, 4 * time.Second},
+		RetryAfterMax: DefaultRetryAfterMax,
+	}
+}
+
+// Keyring returns the keyring of SealingKeys, which is empty when there are none.
+func (c Config) Keyring() (*seal.Keyring, error) {
+	keys := make([][]byte, 0, len(c.SealingKeys))
+	for i, encoded := range c.SealingKeys {
+		key, err := seal.ParseKey(encoded.Reveal())
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", item("sealing_keys", i), err)
+		}
+		keys = append(keys, key)
+	}
+	return seal.NewKeyring(keys...)
+}
+
+// Installation returns the entry for the installation: the one with its id, or else the one for any ("*").
+// It returns false when neither exists.
+func (c Config) Installation(id string) (Installation, bool) {
+	for _, wanted := range []string{id, anyInstallation} {
+		for _, installation := range c.Installations {
+			if installation.ID == wanted {
+				return installation, true
+			}
+		}
+	}
+	return Installation{}, false
+}
+
+// AttemptTimeout is the longest time that one attempt can take: the longest timeout of any destination, and at
+// least [DefaultTimeout], which installations' destinations have.
+func (c Config) AttemptTimeout() time.Duration {
+	longest := DefaultTimeout
+	for _, destination := range c.Destinations {
+		longest = max(longest, destination.Timeout)
+	}
+	return longest
+}
+
+// WorkerStopTimeout is how long a stopping worker waits for the attempts that it has begun: longer than
+// AttemptTimeout, so that a deploy cuts none.
+func (c Config) WorkerStopTimeout() time.Duration { return c.AttemptTimeout() + shutdownStep }
+
+// StopTimeout is how long the whole process may take to stop: longer than WorkerStopTimeout. It is 40s at most, so
+// a supervisor that waits 60s before it kills never cuts an attempt.
+func (c Config) StopTimeout() time.Duration { return c.WorkerStopTimeout() + shutdownStep }
+
+// Wants reports whether the destination asks for an event of this type, space and site; the space or the site of
+// an event that has none is empty.
+//
+// An event passes when its type is listed and when no filter speaks against it: a space or site that the event
+// names must be listed where Spaces or Sites are given, and an event that names neither a listed space nor a
+// listed site passes only when neither filter is given. Thus a destination with both filters gets the content
+// updates of its spaces, which name no site, and the views of its sites, which name no space.
+func (d Destination) Wants(eventType, space, site string) bool {
+	if !slices.Contains(d.Events, eventType) {
+		return false
+	}
+	matched := len(d.Spaces) == 0 && len(d.Sites) == 0
+	for _, filter := range []struct {
+		listed []string
+		id     string
+	}{{d.Spaces, space}, {d.Sites, site}} {
+		if len(filter.listed) == 0 || filter.id == "" {
+			continue
+		}
+		if !slices.Contains(filter.listed, filter.id) {
+			return false
+		}
+		matched = true
+	}
+	return matched
+}

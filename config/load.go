@@ -1,0 +1,129 @@
+package config
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxFileBytes bounds what a configuration file may hold; real ones have a few KiB.
+const maxFileBytes = 1 << 20
+
+// Options are what a configuration takes from outside its file.
+type Options struct {
+	// Lookup returns the value of an environment variable and whether it is set. Defaults to os.LookupEnv.
+	Lookup func(string) (string, bool)
+
+	// SealingKey, when not nil, is appended to the file's sealing keys: it opens always, and seals when the file has
+	// none. It must be seal.KeySize bytes.
+	SealingKey []byte
+}
+
+// Load reads, completes and validates the configuration file at path. An empty path means the defaults. Its error
+// holds a [*FieldError] for everything that is wrong with the file, one to a line.
+func Load(path string, opts Options) (Config, error) {
+	if path == "" {
+		return Parse(nil, "", opts)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
+	return Parse(data, path, opts)
+}
+
+// Parse is [Load] for the contents of a file; name is how errors call it.
+//
+// ${NAME} inside a value is replaced by the environment variable NAME after the YAML is parsed, so a variable can
+// hold any text without becoming YAML; $${ stands for ${ itself. Keys are not substituted.
+func Parse(data []byte, name string, opts Options) (Config, error) {
+	root, problem := parseYAML(data)
+	if problem != nil {
+		problem.File = name
+		return Config{}, join([]*FieldError{problem})
+	}
+
+	lookup := opts.Lookup
+	if lookup == nil {
+		lookup = os.LookupEnv
+	}
+	d := newDecoder(name, lookup)
+	cfg := Default()
+	if root != nil {
+		d.lines[""] = root.Line
+		d.decode(root, "", reflect.ValueOf(&cfg).Elem())
+	}
+	if opts.SealingKey != nil {
+		cfg.SealingKeys = append(cfg.SealingKeys, Secret(base64.StdEncoding.EncodeToString(opts.SealingKey)))
+	}
+
+	if err := join(slices.Concat(d.problems, d.locate(cfg.problems()))); err != nil {
+		return Config{}, err
+	}
+	return cfg, nil
+}
+
+// parseYAML returns the root of the only document, or nil when there is nothing in it.
+func parseYAML(data []byte) (*yaml.Node, *FieldError) {
+	if len(data) > maxFileBytes {
+		return nil, &FieldError{Err: fmt.Errorf("is larger than %d bytes", maxFileBytes)}
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+
+	var document, further yaml.Node
+	if err := decoder.Decode(&document); errors.Is(err, io.EOF) {
+		return nil, nil
+	} else if err != nil {
+		return nil, syntaxError(err, data)
+	}
+	if err := decoder.Decode(&further); err == nil {
+		return nil, &FieldError{Line: further.Line, Err: errors.New("a second document begins here; keep one to a file")}
+	} else if !errors.Is(err, io.EOF) {
+		return nil, syntaxError(err, data)
+	}
+
+	root := document.Content[0]
+	if root.ShortTag() == "!!null" && root.Style&yaml.TaggedStyle == 0 {
+		return nil, nil
+	}
+	return root, nil
+}
+
+var (
+	syntaxLine = regexp.MustCompile(`^line (\d+): `)
+
+	// parserMessage matches the messages of the YAML library's parser, whose lines count from 0; those of its
+	// scanner count from 1.
+	parserMessage = regexp.MustCompile(`^did not find expected (key|node content|'-' indicator|',' or '[\]}]'|<.*>)$`)
+)
+
+// syntaxError rewrites an error of the YAML library. Line 1 is the one that the library does not mention.
+func syntaxError(err error, data []byte) *FieldError {
+	message := strings.TrimPrefix(err.Error(), "yaml: ")
+	line := 1
+	if found := syntaxLine.FindStringSubmatch(message); found != nil {
+		message = message[len(found[0]):]
+		line, _ = strconv.Atoi(found[1])
+		if parserMessage.MatchString(message) {
+			line++
+		}
+	}
+	switch {
+	case strings.HasPrefix(message, "unknown anchor"):
+		// The library quotes the name, which may be a secret that begins with an asterisk, and gives no line.
+		line, message = 0, "an alias (*name) has no anchor; a value that begins with * goes in quotes"
+	case strings.Contains(message, "expected ',' or '") && bytes.Contains(data, []byte("${")):
+		message += "; between brackets, ${NAME} goes in quotes"
+	}
+	return &FieldError{Line: line, Err: errors.New("is not valid YAML: " + message)}
+}

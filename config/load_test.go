@@ -1,0 +1,246 @@
+package config
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gitbook-courier/courier/gitbook"
+)
+
+// testKey is base64 of 32 bytes.
+var testKey = base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32))
+
+// environment is the Lookup of a fixed set of variables.
+func environment(variables map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		value, set := variables[name]
+		return value, set
+	}
+}
+
+const fullFile = `
+listen: 0.0.0.0:8080
+access:
+  tokens: ["${COURIER_TOKEN}"]
+sealing_keys: ["${COURIER_KEY}"]
+installations:
+  - id: inst_def456
+    allow_private: true
+  - id: "*"
+sources:
+  - name: docs
+    secrets: ["${GITBOOK_SECRET}"]
+destinations:
+  - name: search-index
+    url: https://search.example.com/hooks/gitbook?key=${SEARCH_KEY}
+    secrets: ["${SEARCH_SECRET}", 0123]
+    events: [space_content_updated, page_feedback]
+    spaces: [space_1]
+    sites: [site_1, site_2]
+    timeout: 20s
+    retries: [100ms, 1d12h, 30d]
+    retry_after_max: 24h
+    headers: {X-Team: docs, Authorization: "Bearer ${SEARCH_KEY}"}
+    allow_private: ${PRIVATE}
+  - name: cache
+    url: http://10.0.0.1
+    secrets:
+      - 'a $${literal} $5'
+    retries: []
+max_body_bytes: 1572864
+`
+
+var fullVariables = map[string]string{
+	"COURIER_TOKEN":  "0123456789abcdef",
+	"COURIER_KEY":    testKey,
+	"GITBOOK_SECRET": "a: [\"YAML\"] #",
+	"SEARCH_KEY":     "${GITBOOK_SECRET}",
+	"SEARCH_SECRET":  "s1",
+	"PRIVATE":        "true",
+}
+
+func TestParseReadsEveryKey(t *testing.T) {
+	t.Parallel()
+
+	cfg, err := Parse([]byte(fullFile), "courier.yaml", Options{Lookup: environment(fullVariables)})
+	require.NoError(t, err)
+	require.Equal(t, Config{
+		Listen:        "0.0.0.0:8080",
+		Access:        Access{Tokens: []Secret{"0123456789abcdef"}},
+		SealingKeys:   []Secret{Secret(testKey)},
+		Installations: []Installation{{ID: "inst_def456", AllowPrivate: true}, {ID: "*"}},
+		Sources:       []Source{{Name: "docs", Secrets: []Secret{"a: [\"YAML\"] #"}}},
+		Destinations: []Destination{
+			{
+				Name:          "search-index",
+				URL:           "https://search.example.com/hooks/gitbook?key=${GITBOOK_SECRET}",
+				Secrets:       []Secret{"s1", "0123"},
+				Events:        []string{"space_content_updated", "page_feedback"},
+				Spaces:        []string{"space_1"},
+				Sites:         []string{"site_1", "site_2"},
+				Timeout:       20 * time.Second,
+				Retries:       []time.Duration{100 * time.Millisecond, 36 * time.Hour, 720 * time.Hour},
+				RetryAfterMax: 24 * time.Hour,
+				Headers:       Headers{"X-Team": "docs", "Authorization": "Bearer ${GITBOOK_SECRET}"},
+				AllowPrivate:  true,
+			},
+			{
+				Name:          "cache",
+				URL:           "http://10.0.0.1",
+				Secrets:       []Secret{"a ${literal} $5"},
+				Events:        gitbook.DocumentedEvents(),
+				Timeout:       10 * time.Second,
+				Retries:       []time.Duration{},
+				RetryAfterMax: time.Minute,
+			},
+		},
+		MaxBodyBytes: 1572864,
+	}, cfg)
+	require.NoError(t, cfg.Validate())
+}
+
+func TestParseOfNothingIsTheDefault(t *testing.T) {
+	t.Parallel()
+
+	for _, give := range []string{"", "\n", "# nothing yet\n", "---\n", "---\n...\n", "{}"} {
+		cfg, err := Parse([]byte(give), "courier.yaml", Options{})
+		require.NoError(t, err, "%q", give)
+		require.Equal(t, Config{Listen: "127.0.0.1:8080", MaxBodyBytes: 1 << 20}, cfg, "%q", give)
+	}
+}
+
+// The two mean the opposite of each other, so neither may turn into the other.
+func TestParseTellsNoInstallationsFromNoneGiven(t *testing.T) {
+	t.Parallel()
+
+	left, err := Parse([]byte("listen: localhost:80"), "courier.yaml", Options{})
+	require.NoError(t, err)
+	require.Nil(t, left.Installations)
+
+	none, err := Parse([]byte("installations: []"), "courier.yaml", Options{})
+	require.NoError(t, err)
+	require.Equal(t, []Installation{}, none.Installations)
+}
+
+func TestParseFollowsAliases(t *testing.T) {
+	t.Parallel()
+
+	cfg, err := Parse([]byte(`
+sources:
+  - {name: one, secrets: &shared [s1, s2]}
+  - {name: two, secrets: *shared}
+`), "courier.yaml", Options{})
+	require.NoError(t, err)
+	require.Equal(t, cfg.Sources[0].Secrets, cfg.Sources[1].Secrets)
+}
+
+func TestParseAppendsTheSealingKeyOfOptions(t *testing.T) {
+	t.Parallel()
+
+	own := bytes.Repeat([]byte{9}, 32)
+	file := "installations: [{id: inst_1}]\nsealing_keys: [\"" + testKey + "\"]\n"
+	cfg, err := Parse([]byte(file), "courier.yaml", Options{SealingKey: own})
+	require.NoError(t, err)
+	require.Equal(t, []Secret{Secret(testKey), Secret(base64.StdEncoding.EncodeToString(own))}, cfg.SealingKeys)
+
+	_, err = Parse([]byte("installations: [{id: inst_1}]"), "courier.yaml", Options{SealingKey: own})
+	require.NoError(t, err)
+
+	_, err = Parse(nil, "courier.yaml", Options{SealingKey: own[:5]})
+	require.EqualError(t, err, "courier.yaml: sealing_keys[0]: is base64 of 5 bytes, not of 32; make one with `openssl rand -base64 32`")
+}
+
+func TestLoad(t *testing.T) {
+	t.Parallel()
+
+	path := filepath.Join(t.TempDir(), "courier.yaml")
+	require.NoError(t, os.WriteFile(path, []byte("listen: localhost:9000\n"), 0o600))
+	cfg, err := Load(path, Options{})
+	require.NoError(t, err)
+	require.Equal(t, "localhost:9000", cfg.Listen)
+
+	cfg, err = Load("", Options{})
+	require.NoError(t, err)
+	require.Equal(t, Default(), cfg)
+
+	_, err = Load(path+".missing", Options{})
+	require.ErrorIs(t, err, os.ErrNotExist)
+
+	require.NoError(t, os.WriteFile(path, []byte("lisen: x\n"), 0o600))
+	_, err = Load(path, Options{})
+	require.EqualError(t, err, path+":1: lisen: is not a key that exists here; did you mean listen?")
+}
+
+func TestLoadReadsTheProcessEnvironment(t *testing.T) {
+	t.Setenv("COURIER_TEST_PORT", "9001")
+
+	path := filepath.Join(t.TempDir(), "courier.yaml")
+	require.NoError(t, os.WriteFile(path, []byte("listen: localhost:${COURIER_TEST_PORT}\n"), 0o600))
+	cfg, err := Load(path, Options{})
+	require.NoError(t, err)
+	require.Equal(t, "localhost:9001", cfg.Listen)
+}
+
+func TestParseRefusesALargeFile(t *testing.T) {
+	t.Parallel()
+
+	_, err := Parse([]byte(strings.Repeat("#", maxFileBytes+1)), "courier.yaml", Options{})
+	require.EqualError(t, err, "courier.yaml: is larger than 1048576 bytes")
+}
+
+func TestParseReturnsFieldErrors(t *testing.T) {
+	t.Parallel()
+
+	_, err := Parse([]byte("\nmax_body_bytes: 7\n"), "courier.yaml", Options{})
+	var field *FieldError
+	require.ErrorAs(t, err, &field)
+	require.Equal(t, &FieldError{
+		File: "courier.yaml", Line: 2, Field: "max_body_bytes", Value: "7", Err: field.Err,
+	}, field)
+	require.EqualError(t, errors.Unwrap(field), "is not between 1024 and 1572864")
+}
+
+// FuzzParse checks that nothing panics, that what is accepted is valid, that everything else is told as field errors
+// in the order of their lines, and that no error shows what a variable holds.
+func FuzzParse(f *testing.F) {
+	const marker = "PlantedMarkerXq7"
+	f.Add([]byte(fullFile))
+	for _, tt := range brokenFiles {
+		f.Add([]byte(tt.give))
+	}
+	f.Add([]byte("a: &x [*x]\n"))
+	f.Add([]byte("sources: &x [*x]\n"))
+	f.Add([]byte("<<: {listen: x}\n"))
+	lookup := func(name string) (string, bool) { return marker + "\n\x00", name != "UNSET" }
+
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if bytes.Contains(data, []byte(marker)) {
+			return
+		}
+		cfg, err := Parse(data, "fuzz.yaml", Options{Lookup: lookup})
+		if err == nil {
+			require.NoError(t, cfg.Validate())
+			return
+		}
+		require.NotContains(t, err.Error(), marker)
+
+		var joined interface{ Unwrap() []error }
+		require.ErrorAs(t, err, &joined)
+		line := 0
+		for _, err := range joined.Unwrap() {
+			var field *FieldError
+			require.ErrorAs(t, err, &field)
+			require.NotContains(t, err.Error(), "\n")
+			require.GreaterOrEqual(t, field.Line, line)
+			line = field.Line
+		}
+	})
+}

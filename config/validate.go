@@ -1,0 +1,281 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/gitbook-courier/courier/internal/seal"
+)
+
+// anyInstallation is the id of the entry that stands for every installation without one of its own.
+const anyInstallation = "*"
+
+var (
+	namePattern           = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+	eventTypePattern      = regexp.MustCompile(`^[a-z0-9_.]+$`)
+	visiblePattern        = regexp.MustCompile(`^[!-~]+$`)
+	installationIDPattern = regexp.MustCompile(`^[!-.0-?A-~]+$`) // Visible ASCII without "/" and "@".
+	hostPattern           = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+	headerNamePattern     = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$") // A token of RFC 9110, section 5.6.2.
+)
+
+// ownHeaders are set by Courier itself or, being hop-by-hop, belong to the connection. Lower case.
+var ownHeaders = []string{
+	"connection", "content-length", "content-type", "host", "keep-alive", "proxy-authenticate", "proxy-authorization",
+	"proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "user-agent", "x-gitbook-signature",
+}
+
+// ownHeaderPrefixes begin the names of further headers that are Courier's own. Lower case.
+var ownHeaderPrefixes = []string{"courier-", "webhook-"}
+
+// Validate checks the whole configuration and returns every problem as a [*FieldError], joined, or nil. It has no
+// effects and looks nothing up.
+func (c Config) Validate() error { return join(c.problems()) }
+
+func (c Config) problems() []*FieldError {
+	var v validator
+	v.listen(c.Listen)
+	v.tokens(c)
+	for i, key := range c.SealingKeys {
+		if _, err := seal.ParseKey(key.Reveal()); err != nil {
+			v.add(item("sealing_keys", i), "", "%w", err)
+		}
+	}
+	v.installations(c)
+
+	names := unique{}
+	for i, source := range c.Sources {
+		field := item("sources", i)
+		v.name(member(field, "name"), source.Name, names)
+		v.secrets(member(field, "secrets"), source.Secrets)
+	}
+	names = unique{}
+	for i, destination := range c.Destinations {
+		v.destination(item("destinations", i), destination, names)
+	}
+	if c.MaxBodyBytes < minBodyBytes || c.MaxBodyBytes > maxBodyBytes {
+		v.add("max_body_bytes", strconv.FormatInt(c.MaxBodyBytes, 10), "is not between %d and %d", minBodyBytes, maxBodyBytes)
+	}
+	return v.problems
+}
+
+// A validator gathers problems. Its messages never hold the value, which may be a secret or come from a variable:
+// the value goes where it can be left out.
+type validator struct{ problems []*FieldError }
+
+func (v *validator) add(field, value, format string, args ...any) *FieldError {
+	problem := &FieldError{Field: field, Value: value, Err: fmt.Errorf(format, args...)}
+	v.problems = append(v.problems, problem)
+	return problem
+}
+
+// unique remembers in which field each value of a list was first seen.
+type unique map[string]string
+
+func (u unique) seen(value, field string) (first string, seen bool) {
+	if first, seen = u[value]; !seen {
+		u[value] = field
+	}
+	return first, seen
+}
+
+func (v *validator) listen(listen string) {
+	host, port, err := net.SplitHostPort(listen)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	_, addrErr := netip.ParseAddr(host)
+	if err != nil || host != "" && addrErr != nil && !hostPattern.MatchString(host) {
+		v.add("listen", listen, "is not host:port with a port of at most 65535, such as %s", DefaultListen)
+	}
+}
+
+// isLoopback reports whether only this machine can reach the address. A name other than localhost could lead
+// anywhere, and no host at all is every address.
+func isLoopback(listen string) bool {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return true // Which is reported as such.
+	}
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
+
+func (v *validator) tokens(c Config) {
+	const field = "access.tokens"
+	if len(c.Access.Tokens) == 0 && !isLoopback(c.Listen) {
+		v.add(field, "", "is required, because listen is not a loopback address; give a token of at least %d characters",
+			minTokenLength).cause = "listen"
+	}
+	tokens := unique{}
+	for i, token := range c.Access.Tokens {
+		field := item(field, i)
+		switch first, twice := tokens.seen(token.Reveal(), field); {
+		case token == "":
+			v.add(field, "", "is empty")
+		case twice:
+			v.add(field, "", "is the same as %s", first)
+		case !visiblePattern.MatchString(token.Reveal()):
+			v.add(field, "", "must be printable ASCII without spaces and line breaks")
+		case len(token) < minTokenLength:
+			v.add(field, "", "is shorter than %d characters; make one with `openssl rand -hex 32`", minTokenLength)
+		}
+	}
+}
+
+func (v *validator) installations(c Config) {
+	if len(c.Installations) > 0 && len(c.SealingKeys) == 0 {
+		v.add("sealing_keys", "", "is required, because installations are given; make a key with `openssl rand -base64 32`").
+			cause = "installations"
+	}
+	ids := unique{}
+	for i, installation := range c.Installations {
+		field := member(item("installations", i), "id")
+		id := installation.ID
+		switch first, twice := ids.seen(id, field); {
+		case id == "":
+			v.add(field, "", `is required; "*" stands for any installation`)
+		case twice:
+			v.add(field, id, "is the same as %s", first)
+		case len(id) > maxIDLength || !installationIDPattern.MatchString(id):
+			v.add(field, id, "is not an installation's id: 1 to %d visible ASCII characters without / and @", maxIDLength)
+		}
+	}
+}
+
+func (v *validator) name(field, name string, names unique) {
+	switch first, twice := names.seen(name, field); {
+	case name == "":
+		v.add(field, "", "is required")
+	case twice:
+		v.add(field, name, "is the same as %s", first)
+	case !namePattern.MatchString(name):
+		v.add(field, name, "is not a name: 1 to 63 of a-z, 0-9 and -, not beginning with -")
+	}
+}
+
+func (v *validator) secrets(field string, secrets []Secret) {
+	if len(secrets) == 0 {
+		v.add(field, "", "needs at least one secret")
+	}
+	seen := unique{}
+	for i, secret := range secrets {
+		field := item(field, i)
+		switch first, twice := seen.seen(secret.Reveal(), field); {
+		case secret == "":
+			v.add(field, "", "is empty")
+		case twice:
+			v.add(field, "", "is the same as %s", first)
+		case strings.ContainsFunc(secret.Reveal(), unicode.IsControl):
+			// A line break at the end of a file or variable is the usual cause of signatures that never match.
+			v.add(field, "", "holds a line break or another control character")
+		}
+	}
+}
+
+func (v *validator) destination(field string, d Destination, names unique) {
+	v.name(member(field, "name"), d.Name, names)
+	if err := CheckURL(d.URL.Reveal()); err != nil {
+		v.add(member(field, "url"), "", "%w", err)
+	}
+	v.secrets(member(field, "secrets"), d.Secrets)
+
+	if len(d.Events) == 0 {
+		v.add(member(field, "events"), "", "lists none; leave it out for those that GitBook documents")
+	}
+	v.entries(member(field, "events"), d.Events, eventTypePattern, "is not an event type, such as space_content_updated")
+	v.entries(member(field, "spaces"), d.Spaces, visiblePattern, "is not a space's id")
+	v.entries(member(field, "sites"), d.Sites, visiblePattern, "is not a site's id")
+
+	v.duration(member(field, "timeout"), d.Timeout, minTimeout, maxTimeout)
+	if len(d.Retries) > maxRetries {
+		v.add(member(field, "retries"), "", "has %d waits; at most %d are allowed", len(d.Retries), maxRetries)
+	}
+	for i, wait := range d.Retries {
+		v.duration(item(member(field, "retries"), i), wait, minRetry, maxRetry)
+	}
+	v.duration(member(field, "retry_after_max"), d.RetryAfterMax, 0, maxRetryAfter)
+	v.headers(member(field, "headers"), d.Headers)
+}
+
+func (v *validator) entries(field string, values []string, pattern *regexp.Regexp, problem string) {
+	for i, value := range values {
+		switch {
+		case value == "":
+			v.add(item(field, i), "", "is empty")
+		case !pattern.MatchString(value):
+			v.add(item(field, i), value, "%s", problem)
+		}
+	}
+}
+
+func (v *validator) duration(field string, d, least, most time.Duration) {
+	if d < least || d > most {
+		v.add(field, formatDuration(d), "is not between %s and %s", formatDuration(least), formatDuration(most))
+	}
+}
+
+func (v *validator) headers(field string, headers Headers) {
+	names := unique{}
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
+		field := member(field, name)
+		lower := strings.ToLower(name)
+		isOwn := slices.Contains(ownHeaders, lower) || slices.ContainsFunc(ownHeaderPrefixes, func(prefix string) bool {
+			return strings.HasPrefix(lower, prefix)
+		})
+		switch first, twice := names.seen(lower, field); {
+		case !headerNamePattern.MatchString(name):
+			v.add(field, "", "is not a header name")
+		case isOwn:
+			v.add(field, "", "is a header that Courier or HTTP itself sets")
+		case twice:
+			v.add(field, "", "is the same header as %s", first)
+		}
+		if strings.ContainsFunc(headers[name], func(r rune) bool { return unicode.IsControl(r) && r != '\t' }) {
+			v.add(field, "", "holds a line break or another control character")
+		}
+	}
+}
+
+// CheckURL says what is wrong with the URL of a destination, if anything. Its errors never show the URL.
+func CheckURL(raw string) error {
+	if raw == "" {
+		return errors.New("is required")
+	}
+	if len(raw) > maxURLBytes {
+		return fmt.Errorf("is longer than %d bytes", maxURLBytes)
+	}
+	if strings.ContainsFunc(raw, unicode.IsControl) {
+		return errors.New("holds a line break or another control character")
+	}
+	u, err := url.Parse(raw)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		// What the URL parser says could quote a part that is secret.
+		return errors.New("is not an absolute http or https URL with a host")
+	}
+	if port := u.Port(); port != "" {
+		if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 {
+			return errors.New("has a port that is not between 1 and 65535")
+		}
+	}
+	if u.User != nil {
+		return errors.New("must not hold a user name or password; send them as an Authorization header, in headers")
+	}
+	if strings.Contains(raw, "#") {
+		return errors.New("must not have a fragment (#…), which is never sent")
+	}
+	return nil
+}

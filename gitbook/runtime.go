@@ -1,0 +1,168 @@
+package gitbook
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"strings"
+)
+
+// maxBoundaryLength is the bound of RFC 2046, section 5.1.1, in bytes.
+const maxBoundaryLength = 70
+
+var (
+	// ErrMediaType means that a runtime request is not multipart/form-data.
+	ErrMediaType = errors.New("the content type is not multipart/form-data")
+
+	// ErrMultipart means that the body of a runtime request is broken. Its text shows nothing of the body, which
+	// carries secrets.
+	ErrMultipart = errors.New("the multipart body is broken")
+
+	errMissing = errors.New("is missing; send it as a multipart field")
+)
+
+// RuntimeRequest is the request that GitBook's runtime sends to an integration.
+type RuntimeRequest struct {
+	Event       Event
+	Environment Environment
+}
+
+// ParseRuntimeRequest reads a runtime request with the given Content-Type header: a multipart form whose fields event
+// and environment are JSON. All other fields, fetch-body among them, pass through unread. Of two fields of one name the
+// first counts, as in JavaScript's FormData.get. The body is read up to its closing boundary, so one that was cut off
+// is an error even when both fields are complete. How much is read is for the caller to limit, best with
+// http.MaxBytesReader.
+//
+// The error is ErrMediaType; or the *http.MaxBytesError of the body's reader; or ErrMultipart, for anything else that
+// keeps the form from being read; or a *FieldError for "event", "environment" or a member of the event.
+func ParseRuntimeRequest(contentType string, body io.Reader) (RuntimeRequest, error) {
+	boundary, err := formBoundary(contentType)
+	if err != nil {
+		return RuntimeRequest{}, err
+	}
+	event, environment, err := readForm(body, boundary)
+	if err != nil {
+		return RuntimeRequest{}, err
+	}
+	if event == nil {
+		return RuntimeRequest{}, &FieldError{Field: "event", Err: errMissing}
+	}
+	if environment == nil {
+		return RuntimeRequest{}, &FieldError{Field: "environment", Err: errMissing}
+	}
+	var request RuntimeRequest
+	if request.Event, err = ParseEvent(event); err != nil {
+		return RuntimeRequest{}, err
+	}
+	if request.Environment, err = ParseEnvironment(environment); err != nil {
+		return RuntimeRequest{}, err
+	}
+	return request, nil
+}
+
+func formBoundary(contentType string) (string, error) {
+	mediaType, params, err := mime.ParseMediaType(contentType)
+	if mediaType != "multipart/form-data" {
+		return "", ErrMediaType
+	}
+	if boundary := params["boundary"]; err == nil && boundary != "" && len(boundary) <= maxBoundaryLength {
+		return boundary, nil
+	}
+	return "", fmt.Errorf("%w: its content type has no boundary of 1 to %d characters", ErrMultipart, maxBoundaryLength)
+}
+
+// readForm returns the two fields, nil where the form has none.
+func readForm(body io.Reader, boundary string) (event, environment []byte, err error) {
+	// The multipart reader says io.EOF not only after the closing boundary but also when the body ends inside the
+	// headers of a part. With an end that is never a plain io.EOF, only the closing boundary is left to say so. The
+	// line break before it is for senders that put none after the closing boundary.
+	source := &errorKeeper{Reader: body}
+	form := multipart.NewReader(io.MultiReader(source, strings.NewReader("\r\n"), cutOff{}), boundary)
+	for {
+		// A raw part is not decoded from quoted-printable: the bytes are to stay as they are.
+		part, err := form.NextRawPart()
+		if err == io.EOF { //nolint:errorlint // A wrapped io.EOF is not the closing boundary.
+			return event, environment, nil
+		}
+		if err != nil {
+			return nil, nil, formError(err, source.err)
+		}
+		var field *[]byte
+		switch part.FormName() {
+		case "event":
+			field = &event
+		case "environment":
+			field = &environment
+		}
+		if field == nil || *field != nil {
+			continue // The next call discards the part.
+		}
+		if *field, err = io.ReadAll(part); err != nil {
+			return nil, nil, formError(err, source.err)
+		}
+	}
+}
+
+// cutOff is the end of a body.
+type cutOff struct{}
+
+func (cutOff) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// errorKeeper remembers the error of its reader, which mime/multipart replaces with its own when the body breaks off
+// inside the headers of a part.
+type errorKeeper struct {
+	io.Reader
+	err error
+}
+
+func (k *errorKeeper) Read(p []byte) (int, error) {
+	n, err := k.Reader.Read(p)
+	if err != nil {
+		k.err = err
+	}
+	return n, err
+}
+
+// formError drops the text of mime/multipart, which quotes lines of the body.
+func formError(err, sourceErr error) error {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(sourceErr, &tooLarge):
+		return tooLarge
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("%w: it ends before its closing boundary", ErrMultipart)
+	default:
+		return ErrMultipart
+	}
+}
+
+// UnhandledAnswer returns the status and the message with which GitBook's runtime answers an event that the
+// integration has no handler for. The runtime sends the message as {"error": …}.
+func UnhandledAnswer(e Event) (status int, message string) {
+	switch e.Type {
+	case "fetch":
+		return http.StatusBadRequest, "Integration does not handle HTTP requests"
+	case "task":
+		return http.StatusBadRequest, "Integration does not handle tasks"
+	case "fetch_published_script", "fetch_visitor_authentication":
+		return http.StatusBadRequest, "Integration does not handle " + e.Type
+	case "ui_render":
+		return http.StatusNotFound, "Component " + e.idText("componentId") + " not found"
+	}
+	if strings.HasPrefix(e.Type, "content_compute_") {
+		return http.StatusNotFound, "Content source " + e.idText("sourceId") + " not found"
+	}
+	return http.StatusNotAcceptable, `Integration does not handle "` + e.Type + `" events`
+}
+
+// idText is a string member as JavaScript would print it, "undefined" when the event has none.
+func (e Event) idText(name string) string {
+	raw, _ := e.Field(name)
+	if text, ok := decodeString(raw); ok {
+		return text
+	}
+	return "undefined"
+}

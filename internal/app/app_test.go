@@ -1,0 +1,98 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/fx"
+
+	"github.com/gitbook-courier/courier/config"
+	"github.com/gitbook-courier/courier/starter/ingress"
+)
+
+func testOptions() Options {
+	return Options{Config: config.Default(), Logger: slog.New(slog.DiscardHandler)}
+}
+
+func TestGraphsAreComplete(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		give []fx.Option
+	}{
+		{"starter", []fx.Option{Starter}},
+		{"worker", []fx.Option{Worker}},
+		{"standalone", []fx.Option{Worker, Starter}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			require.NoError(t, fx.ValidateApp(compose(testOptions(), tt.give...)))
+		})
+	}
+}
+
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	c := config.Default()
+	log := slog.New(slog.DiscardHandler)
+	keys, err := c.Keyring()
+	require.NoError(t, err)
+	reachable := func(context.Context) error { return nil }
+	unreachable := func(context.Context) error { return errors.New("dial tcp 10.1.2.3:7233: refused") }
+	tests := []struct {
+		give       string
+		giveReady  readiness
+		wantStatus int
+		wantBody   string
+		wantAllow  string
+	}{
+		{"GET /healthz", unreachable, 200, "OK", ""},
+		{"HEAD /healthz", unreachable, 200, "OK", ""},
+		{"POST /healthz", reachable, 405, `{"error":"method not allowed; use GET"}`, "GET"},
+		{"GET /readyz", reachable, 200, "OK", ""},
+		{"GET /readyz", unreachable, 503, `{"error":"Temporal cannot be reached"}`, ""},
+		{"POST /v2", reachable, 400, "Unsupported version v2", ""},
+		{"POST /v1%2Fx", reachable, 400, "Unsupported version v1%2Fx", ""},
+		{"GET /v1", reachable, 405, `{"error":"method not allowed; use POST"}`, "POST"},
+		{"POST /v1", reachable, 415, `{"error":"the content type is not multipart/form-data"}`, ""},
+		{"POST /webhooks/none", reachable, 404, `{"error":"no such source; it must be one of the configuration's sources"}`, ""},
+		{"GET /", reachable, 404, `{"error":"no such route"}`, ""},
+		{"POST /v1/more", reachable, 404, `{"error":"no such route"}`, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.give, func(t *testing.T) {
+			t.Parallel()
+			handler := newRouter(c, ingress.New(c, keys, nil, log, time.Now), tt.giveReady, log)
+			method, path, _ := strings.Cut(tt.give, " ")
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, nil))
+			require.Equal(t, tt.wantStatus, w.Code)
+			require.Equal(t, tt.wantBody, w.Body.String())
+			require.Equal(t, tt.wantAllow, w.Header().Get("Allow"))
+		})
+	}
+}
+
+// Any page that a user of the machine has open could otherwise post events.
+func TestPagesOfOtherSitesAreRefused(t *testing.T) {
+	t.Parallel()
+	c := config.Default()
+	log := slog.New(slog.DiscardHandler)
+	keys, err := c.Keyring()
+	require.NoError(t, err)
+	handler := newRouter(c, ingress.New(c, keys, nil, log, time.Now), nil, log)
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1", nil)
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	require.Equal(t, http.StatusForbidden, w.Code)
+	require.Equal(t, `{"error":"requests of other sites' pages are not accepted"}`, w.Body.String())
+}
