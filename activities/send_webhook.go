@@ -89,6 +89,9 @@ func (a *Activities) SendWebhook(ctx context.Context, in SendWebhookInput, event
 	// The first heartbeat goes out at once, so that an attempt is on record
 	// before its request is.
 	activity.RecordHeartbeat(ctx, log)
+	if err := ctx.Err(); err != nil {
+		return SendWebhookResult{}, err // cancelled before the request
+	}
 
 	verdict := a.attempt(ctx, in, info.WorkflowExecution.ID, event.Payload().GetData(), entry)
 	entry.DurationMs = a.Now().Sub(entry.StartedAt).Milliseconds()

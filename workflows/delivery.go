@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -21,9 +22,19 @@ const FailureUndelivered = "Undelivered"
 // reading the attempt log and reporting.
 const attemptGrace = 5 * time.Second
 
+// Reasons for a run of a Delivery.
+const (
+	// ReasonEvent is the event that came in.
+	ReasonEvent = "event"
+	// ReasonRedelivery is someone who wants the event sent again.
+	ReasonRedelivery = "redelivery"
+)
+
 // DeliveryInput is the first argument of Delivery; the second is the event.
 type DeliveryInput struct {
 	activities.SendWebhookInput
+	// Reason is why there is this run: ReasonEvent or ReasonRedelivery.
+	Reason string `json:"reason"`
 	// EventType is the event's type.
 	EventType string `json:"eventType"`
 	// URL is the destination's URL without its query string, for display.
@@ -75,6 +86,8 @@ func (d *delivery) run(ctx workflow.Context, event converter.RawValue) (Delivery
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: d.input.Timeout() + attemptGrace,
 		RetryPolicy:         activities.RetryPolicy(d.input.Retries()),
+		// A delivery that is cancelled during a request hears how it went.
+		WaitForCancellation: true,
 		Summary:             "POST " + d.input.URL,
 	})
 	var sent activities.SendWebhookResult
@@ -83,7 +96,7 @@ func (d *delivery) run(ctx workflow.Context, event converter.RawValue) (Delivery
 		workflow.SetCurrentDetails(ctx, describeDelivered(d.input, sent.Attempts))
 		return DeliveryResult(sent), nil
 	}
-	if temporal.IsCanceledError(err) {
+	if temporal.IsCanceledError(ctx.Err()) {
 		workflow.SetCurrentDetails(ctx, describeCancelled(d.input, d.attempts))
 		return DeliveryResult{}, temporal.NewCanceledError(DeliveryResult{Attempts: d.attempts})
 	}
@@ -109,7 +122,12 @@ func (d *delivery) story(err error) (attempts []activities.Attempt, cause error)
 		if timeout.HasLastHeartbeatDetails() {
 			_ = timeout.LastHeartbeatDetails(&attempts) // unreadable is as good as none
 		}
-		return activities.CompleteLog(attempts, len(d.input.RetriesMs)+1), timeout
+		// The log lacks an attempt whose worker vanished before its first heartbeat.
+		made := max(len(attempts), 1)
+		if retryState(err) == enumspb.RETRY_STATE_MAXIMUM_ATTEMPTS_REACHED {
+			made = len(d.input.RetriesMs) + 1
+		}
+		return activities.CompleteLog(attempts, made), timeout
 	case errors.As(err, &application):
 		if application.HasDetails() {
 			_ = application.Details(&attempts) // unreadable is as good as none
@@ -119,4 +137,12 @@ func (d *delivery) story(err error) (attempts []activities.Attempt, cause error)
 	default:
 		return d.attempts, err
 	}
+}
+
+func retryState(err error) enumspb.RetryState {
+	var failed *temporal.ActivityError
+	if errors.As(err, &failed) {
+		return failed.RetryState()
+	}
+	return enumspb.RETRY_STATE_UNSPECIFIED
 }

@@ -30,6 +30,7 @@ func input() workflows.DeliveryInput {
 		SendWebhookInput: activities.SendWebhookInput{
 			Destination: "search", EventID: "evt_1", TimeoutMs: 10_000, RetriesMs: []int64{1000, 2000, 4000}, RetryAfterMaxMs: 60_000,
 		},
+		Reason:     workflows.ReasonEvent,
 		EventType:  "space_content_updated",
 		URL:        "https://search.example.com/hook",
 		AcceptedAt: accepted,

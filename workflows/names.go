@@ -12,6 +12,9 @@ import (
 // TaskQueue is the task queue of all of Courier's workflows and activities.
 const TaskQueue = "gitbook-webhooks"
 
+// DeliveryType is the workflow type of Delivery: the function's name.
+const DeliveryType = "Delivery"
+
 // Search attributes of a delivery, all of type Keyword.
 var (
 	// Destination is the destination's name.

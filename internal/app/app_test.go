@@ -14,6 +14,7 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/gitbook-courier/courier/config"
+	"github.com/gitbook-courier/courier/starter/deliveries"
 	"github.com/gitbook-courier/courier/starter/ingress"
 )
 
@@ -64,13 +65,16 @@ func TestRoutes(t *testing.T) {
 		{"GET /v1", reachable, 405, `{"error":"method not allowed; use POST"}`, "POST"},
 		{"POST /v1", reachable, 415, `{"error":"the content type is not multipart/form-data"}`, ""},
 		{"POST /webhooks/none", reachable, 404, `{"error":"no such source; it must be one of the configuration's sources"}`, ""},
+		{"GET /api/deliveries?status=lost", reachable, 400, `{"error":"status must be one of pending, retrying, held, delivered, undelivered, cancelled"}`, ""},
+		{"PUT /api/deliveries", reachable, 405, `{"error":"method not allowed; use GET"}`, "GET"},
+		{"GET /api/nothing", reachable, 404, `{"error":"no such route"}`, ""},
 		{"GET /", reachable, 404, `{"error":"no such route"}`, ""},
 		{"POST /v1/more", reachable, 404, `{"error":"no such route"}`, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.give, func(t *testing.T) {
 			t.Parallel()
-			handler := newRouter(c, ingress.New(c, keys, nil, log, time.Now), tt.giveReady, log)
+			handler := newRouter(c, ingress.New(c, keys, nil, log, time.Now), deliveries.NewAPI(nil, c, log, time.Now), tt.giveReady, log)
 			method, path, _ := strings.Cut(tt.give, " ")
 			w := httptest.NewRecorder()
 			handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, nil))
@@ -88,7 +92,7 @@ func TestPagesOfOtherSitesAreRefused(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	keys, err := c.Keyring()
 	require.NoError(t, err)
-	handler := newRouter(c, ingress.New(c, keys, nil, log, time.Now), nil, log)
+	handler := newRouter(c, ingress.New(c, keys, nil, log, time.Now), deliveries.NewAPI(nil, c, log, time.Now), nil, log)
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1", nil)
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
 	w := httptest.NewRecorder()

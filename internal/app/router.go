@@ -7,13 +7,15 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/gitbook-courier/courier/config"
+	"github.com/gitbook-courier/courier/starter/access"
 	"github.com/gitbook-courier/courier/starter/answer"
+	"github.com/gitbook-courier/courier/starter/deliveries"
 	"github.com/gitbook-courier/courier/starter/ingress"
 )
 
 // newRouter is every route of the starter, on one screen. The fixed paths come
 // before /{version}, which matches any single segment.
-func newRouter(c config.Config, in *ingress.Ingress, ready readiness, log *slog.Logger) http.Handler {
+func newRouter(c config.Config, in *ingress.Ingress, api *deliveries.API, ready readiness, log *slog.Logger) http.Handler {
 	tokens := make([]string, len(c.Access.Tokens))
 	for i, token := range c.Access.Tokens {
 		tokens[i] = token.Reveal()
@@ -25,12 +27,25 @@ func newRouter(c config.Config, in *ingress.Ingress, ready readiness, log *slog.
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	r.Handle("/healthz", get(healthz))
 	r.Handle("/readyz", get(readyz(ready)))
+	r.PathPrefix("/api/").Handler(access.Require(log, tokens, operatorAPI(api, log)))
 	r.Handle("/webhooks/{source}", in.Relay())
 	r.Handle("/{version}", in.Runtime(tokens))
-	r.NotFoundHandler = answer.Handle(log, func(http.ResponseWriter, *http.Request) error {
+	r.NotFoundHandler = notFound(log)
+	return crossOrigin(log, r)
+}
+
+// operatorAPI is every route below /api, which tokens guard as a whole.
+func operatorAPI(api *deliveries.API, log *slog.Logger) http.Handler {
+	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	api.Register(r)
+	r.NotFoundHandler = notFound(log)
+	return r
+}
+
+func notFound(log *slog.Logger) http.Handler {
+	return answer.Handle(log, func(http.ResponseWriter, *http.Request) error {
 		return answer.Errorf(http.StatusNotFound, "no such route")
 	})
-	return crossOrigin(log, r)
 }
 
 // healthz serves GET /healthz: the process answers.

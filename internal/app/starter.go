@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"go.temporal.io/sdk/client"
 	"go.uber.org/fx"
 
 	"github.com/gitbook-courier/courier/config"
@@ -21,9 +22,12 @@ import (
 var Starter = fx.Module("starter",
 	fx.Provide(
 		fx.Private,
-		deliveries.NewStore,
+		func(c client.Client, temporal *connection) *deliveries.Store {
+			return deliveries.NewStore(c, temporal.namespace)
+		},
 		func(s *deliveries.Store) ingress.Store { return s },
 		ingress.New,
+		deliveries.NewAPI,
 		func(c *connection) readiness { return c.check },
 		newRouter,
 		newServer,

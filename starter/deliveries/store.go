@@ -12,6 +12,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/gitbook-courier/courier/activities"
@@ -24,12 +25,13 @@ const maxKeyword = 255
 
 // Store is the deliveries of one Temporal namespace.
 type Store struct {
-	client client.Client
+	client    client.Client
+	namespace string
 }
 
-// NewStore makes a store. It does no I/O.
-func NewStore(c client.Client) *Store {
-	return &Store{client: c}
+// NewStore makes a store of the namespace that the client uses. It does no I/O.
+func NewStore(c client.Client, namespace string) *Store {
+	return &Store{client: c, namespace: namespace}
 }
 
 // New is a delivery to be stored.
@@ -51,20 +53,27 @@ func (n New) ID() string {
 // that destination was stored before, however it went. Temporal has the
 // delivery on disk when Start returns without an error.
 func (s *Store) Start(ctx context.Context, n New) (started bool, err error) {
-	_, err = s.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID:                                       n.ID(),
-		TaskQueue:                                workflows.TaskQueue,
-		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
-		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
-		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		TypedSearchAttributes:                    n.searchAttributes(),
-		StaticSummary:                            workflows.Summary(n.Input.EventType, n.Input.Destination),
-	}, workflows.Delivery, n.Input, activities.EventPayload(n.Event))
+	_, err = s.run(ctx, enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, n.Input, n.searchAttributes(), activities.EventPayload(n.Event))
 	var duplicate *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &duplicate) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// run starts a run of a delivery.
+func (s *Store) run(ctx context.Context, reuse enumspb.WorkflowIdReusePolicy, input workflows.DeliveryInput, attributes temporal.SearchAttributes, event converter.RawValue) (client.WorkflowRun, error) {
+	return s.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID:                       workflows.DeliveryID(input.EventID, input.Destination),
+		TaskQueue:                workflows.TaskQueue,
+		WorkflowIDReusePolicy:    reuse,
+		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+		// Without this a duplicate would look like a success.
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		TypedSearchAttributes:                    attributes,
+		StaticSummary:                            workflows.Summary(input.EventType, input.Destination),
+		Memo:                                     memo{Reason: input.Reason, URL: input.URL, AcceptedAt: input.AcceptedAt}.fields(),
+	}, workflows.Delivery, input, event)
 }
 
 func (n New) searchAttributes() temporal.SearchAttributes {

@@ -2,7 +2,6 @@ package ingress
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/gitbook-courier/courier/activities"
 	"github.com/gitbook-courier/courier/config"
@@ -17,20 +16,14 @@ import (
 func (in *Ingress) choose(event gitbook.Event, installation string, environment gitbook.Environment) ([]deliveries.New, error) {
 	var chosen []deliveries.New
 	add := func(name, displayURL string, d config.Destination, sealed []byte) {
+		input := workflows.DeliveryInput{
+			SendWebhookInput: activities.SendWebhookInput{Destination: name, EventID: event.ID, Sealed: sealed},
+			Reason:           workflows.ReasonEvent,
+			EventType:        event.Type,
+			AcceptedAt:       in.now().UTC(),
+		}
 		chosen = append(chosen, deliveries.New{
-			Input: workflows.DeliveryInput{
-				SendWebhookInput: activities.SendWebhookInput{
-					Destination:     name,
-					EventID:         event.ID,
-					Sealed:          sealed,
-					TimeoutMs:       d.Timeout.Milliseconds(),
-					RetriesMs:       milliseconds(d.Retries),
-					RetryAfterMaxMs: d.RetryAfterMax.Milliseconds(),
-				},
-				EventType:  event.Type,
-				URL:        displayURL,
-				AcceptedAt: in.now().UTC(),
-			},
+			Input:        deliveries.Configure(input, d, displayURL),
 			Event:        event.Raw(),
 			Installation: installation,
 			Space:        event.SpaceID,
@@ -53,12 +46,4 @@ func (in *Ingress) choose(event gitbook.Event, installation string, environment 
 		}
 	}
 	return chosen, nil
-}
-
-func milliseconds(durations []time.Duration) []int64 {
-	ms := make([]int64, len(durations))
-	for i, d := range durations {
-		ms[i] = d.Milliseconds()
-	}
-	return ms
 }

@@ -1,0 +1,249 @@
+package deliveries
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	failurepb "go.temporal.io/api/failure/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/gitbook-courier/courier/activities"
+	"github.com/gitbook-courier/courier/workflows"
+)
+
+// ErrUnknown is a delivery that Temporal does not hold: there never was one,
+// or the namespace's retention has removed it.
+var ErrUnknown = errors.New("no such delivery: there never was one, or Temporal's retention has removed it")
+
+// memo is what is stored beside a run so that it can be shown without reading
+// its history.
+type memo struct {
+	Reason     string
+	URL        string
+	AcceptedAt time.Time
+}
+
+func (m memo) fields() map[string]any {
+	return map[string]any{"reason": m.Reason, "url": m.URL, "acceptedAt": m.AcceptedAt}
+}
+
+func readMemo(pb *commonpb.Memo) memo {
+	var m memo
+	for name, into := range map[string]any{"reason": &m.Reason, "url": &m.URL, "acceptedAt": &m.AcceptedAt} {
+		// What cannot be read is shown as absent.
+		_ = converter.GetDefaultDataConverter().FromPayload(pb.GetFields()[name], into)
+	}
+	return m
+}
+
+// Get finds a delivery with all its runs. It returns ErrUnknown when Temporal
+// does not hold it.
+func (s *Store) Get(ctx context.Context, destination, eventID string) (Delivery, error) {
+	id := workflows.DeliveryID(eventID, destination)
+	latest, err := s.describe(ctx, id, "")
+	if err != nil {
+		return Delivery{}, err
+	}
+	delivery := summarize(latest.GetWorkflowExecutionInfo())
+	earlier, err := s.runIDs(ctx, id)
+	if err != nil {
+		return Delivery{}, err
+	}
+	latestID := latest.GetWorkflowExecutionInfo().GetExecution().GetRunId()
+	for _, runID := range earlier {
+		if runID == latestID {
+			continue
+		}
+		described, err := s.describe(ctx, id, runID)
+		if errors.Is(err, ErrUnknown) {
+			continue // retention was faster
+		}
+		if err != nil {
+			return Delivery{}, err
+		}
+		if err := s.add(ctx, &delivery, described); err != nil {
+			return Delivery{}, err
+		}
+	}
+	return delivery, s.add(ctx, &delivery, latest)
+}
+
+// add adds a run to a delivery, which it makes the delivery's latest.
+func (s *Store) add(ctx context.Context, d *Delivery, described *workflowservice.DescribeWorkflowExecutionResponse) error {
+	run, err := s.readRun(ctx, described)
+	if err != nil {
+		return err
+	}
+	d.Runs = append(d.Runs, run)
+	d.Status, d.ClosedAt, d.Failure = run.Status, run.ClosedAt, run.failure()
+	d.AttemptCount += len(run.Attempts)
+	return nil
+}
+
+// describe is a run, or the latest run when runID is empty.
+func (s *Store) describe(ctx context.Context, id, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	described, err := s.client.DescribeWorkflowExecution(ctx, id, runID)
+	var unknown *serviceerror.NotFound
+	if errors.As(err, &unknown) {
+		return nil, ErrUnknown
+	}
+	if err == nil && described.GetWorkflowExecutionInfo().GetType().GetName() != workflows.DeliveryType {
+		return nil, ErrUnknown
+	}
+	return described, err
+}
+
+// runIDs are the runs of a delivery that Temporal's visibility knows, the
+// oldest first. It may lag behind by a moment.
+func (s *Store) runIDs(ctx context.Context, id string) ([]string, error) {
+	executions, err := s.list(ctx, "WorkflowId = "+quote(id))
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(executions, func(a, b *workflowpb.WorkflowExecutionInfo) int { return compare(position(b), position(a)) })
+	ids := make([]string, len(executions))
+	for i, execution := range executions {
+		ids[i] = execution.GetExecution().GetRunId()
+	}
+	return ids, nil
+}
+
+// summarize is what is known of a delivery without its runs.
+func summarize(info *workflowpb.WorkflowExecutionInfo) Delivery {
+	eventID, destination, _ := workflows.ParseDeliveryID(info.GetExecution().GetWorkflowId())
+	attributes := info.GetSearchAttributes()
+	m := readMemo(info.GetMemo())
+	return Delivery{
+		Destination:  destination,
+		EventID:      eventID,
+		Type:         attribute(attributes, workflows.EventType),
+		Installation: attribute(attributes, workflows.Installation),
+		Space:        attribute(attributes, workflows.Space),
+		Site:         attribute(attributes, workflows.Site),
+		URL:          m.URL,
+		AcceptedAt:   m.AcceptedAt,
+	}
+}
+
+func attribute(attributes *commonpb.SearchAttributes, key temporal.SearchAttributeKeyKeyword) string {
+	var value string
+	_ = converter.GetDefaultDataConverter().FromPayload(attributes.GetIndexedFields()[key.GetName()], &value) // absent is empty
+	return value
+}
+
+// readRun reads a run's attempts: those of a running one from what its pending
+// activity heartbeat, those of a closed one from its outcome.
+func (s *Store) readRun(ctx context.Context, described *workflowservice.DescribeWorkflowExecutionResponse) (Run, error) {
+	info := described.GetWorkflowExecutionInfo()
+	run := Run{
+		RunID:     info.GetExecution().GetRunId(),
+		Reason:    readMemo(info.GetMemo()).Reason,
+		StartedAt: info.GetStartTime().AsTime(),
+		Attempts:  []activities.Attempt{},
+	}
+	if info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		run.readPending(described.GetPendingActivities())
+		return run, nil
+	}
+	run.ClosedAt = at(info.GetCloseTime())
+	run.Status = closedStatus(info.GetStatus())
+	outcome, err := s.outcome(ctx, info.GetExecution())
+	if err != nil {
+		return Run{}, err
+	}
+	run.Attempts = append(run.Attempts, outcome...)
+	return run, nil
+}
+
+func closedStatus(status enumspb.WorkflowExecutionStatus) Status {
+	switch status {
+	case enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+		return Delivered
+	case enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED, enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED:
+		return Cancelled
+	default:
+		return Undelivered
+	}
+}
+
+// readPending reads the state of a running run from its activity. There is
+// none in the first moments, before a worker has seen the workflow.
+func (r *Run) readPending(pending []*workflowpb.PendingActivityInfo) {
+	r.Status = Pending
+	if len(pending) == 0 {
+		return
+	}
+	send := pending[0]
+	var log []activities.Attempt
+	if details := send.GetHeartbeatDetails(); details != nil {
+		_ = converter.GetDefaultDataConverter().FromPayloads(details, &log) // unreadable is as good as none
+	}
+	failed := int(send.GetAttempt()) - 1
+	started := send.GetState() == enumspb.PENDING_ACTIVITY_STATE_STARTED
+	if started && len(log) > failed {
+		r.Attempts = append(activities.CompleteLog(log, failed), log[failed])
+	} else {
+		r.Attempts = activities.CompleteLog(log, failed)
+	}
+	if failed > 0 {
+		r.Status = Retrying
+	}
+	if send.GetPaused() {
+		r.Status = Held
+		return
+	}
+	if !started {
+		r.NextAttemptAt = at(send.GetNextAttemptScheduleTime())
+	}
+}
+
+// outcome is the attempt log in a closed run's result or failure.
+func (s *Store) outcome(ctx context.Context, execution *commonpb.WorkflowExecution) ([]activities.Attempt, error) {
+	events := s.client.GetWorkflowHistory(ctx, execution.GetWorkflowId(), execution.GetRunId(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT)
+	if !events.HasNext() {
+		return nil, nil
+	}
+	event, err := events.Next()
+	if err != nil {
+		return nil, err
+	}
+	var result workflows.DeliveryResult
+	if payloads := outcomePayloads(event); payloads != nil {
+		_ = converter.GetDefaultDataConverter().FromPayloads(payloads, &result) // a run that someone terminated has none
+	}
+	return result.Attempts, nil
+}
+
+func outcomePayloads(event *historypb.HistoryEvent) *commonpb.Payloads {
+	switch {
+	case event.GetWorkflowExecutionCompletedEventAttributes() != nil:
+		return event.GetWorkflowExecutionCompletedEventAttributes().GetResult()
+	case event.GetWorkflowExecutionFailedEventAttributes() != nil:
+		return applicationDetails(event.GetWorkflowExecutionFailedEventAttributes().GetFailure())
+	case event.GetWorkflowExecutionCanceledEventAttributes() != nil:
+		return event.GetWorkflowExecutionCanceledEventAttributes().GetDetails()
+	}
+	return nil
+}
+
+func applicationDetails(failure *failurepb.Failure) *commonpb.Payloads {
+	return failure.GetApplicationFailureInfo().GetDetails()
+}
+
+func at(t *timestamppb.Timestamp) *time.Time {
+	if t == nil {
+		return nil
+	}
+	utc := t.AsTime()
+	return &utc
+}
