@@ -59,6 +59,9 @@ type cursor struct {
 	RunID string    `json:"r"`
 }
 
+// aboveAllRuns is a run id that comes before all others in a list.
+const aboveAllRuns = "~"
+
 func (c cursor) String() string {
 	b, _ := json.Marshal(c) // cannot fail: a time and a string
 	return base64.RawURLEncoding.EncodeToString(b)
