@@ -7,7 +7,6 @@ import (
 	"errors"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -97,8 +96,12 @@ func (d *delivery) run(ctx workflow.Context, event converter.RawValue) (Delivery
 		return DeliveryResult(sent), nil
 	}
 	if temporal.IsCanceledError(ctx.Err()) {
-		workflow.SetCurrentDetails(ctx, describeCancelled(d.input, d.attempts))
-		return DeliveryResult{}, temporal.NewCanceledError(DeliveryResult{Attempts: d.attempts})
+		attempts := d.attempts
+		if log := lastHeartbeat(err); len(log) > len(attempts) {
+			attempts = activities.CompleteLog(log, len(log))
+		}
+		workflow.SetCurrentDetails(ctx, describeCancelled(d.input, attempts))
+		return DeliveryResult{}, temporal.NewCanceledError(DeliveryResult{Attempts: attempts})
 	}
 	attempts, cause := d.story(err)
 	workflow.SetCurrentDetails(ctx, describeUndelivered(d.input, attempts))
@@ -110,8 +113,7 @@ func (d *delivery) run(ctx workflow.Context, event converter.RawValue) (Delivery
 }
 
 // story finds the attempt log and the last failure in the error of
-// SendWebhook. A worker that vanished in the last attempt leaves a timeout,
-// and the log in its last heartbeat.
+// SendWebhook.
 func (d *delivery) story(err error) (attempts []activities.Attempt, cause error) {
 	var (
 		application *temporal.ApplicationError
@@ -119,15 +121,9 @@ func (d *delivery) story(err error) (attempts []activities.Attempt, cause error)
 	)
 	switch {
 	case errors.As(err, &timeout):
-		if timeout.HasLastHeartbeatDetails() {
-			_ = timeout.LastHeartbeatDetails(&attempts) // unreadable is as good as none
-		}
-		// The log lacks an attempt whose worker vanished before its first heartbeat.
-		made := max(len(attempts), 1)
-		if retryState(err) == enumspb.RETRY_STATE_MAXIMUM_ATTEMPTS_REACHED {
-			made = len(d.input.RetriesMs) + 1
-		}
-		return activities.CompleteLog(attempts, made), timeout
+		// Only a worker that vanished in the very last attempt ends the
+		// activity with a timeout.
+		return activities.CompleteLog(lastHeartbeat(err), len(d.input.RetriesMs)+1), timeout
 	case errors.As(err, &application):
 		if application.HasDetails() {
 			_ = application.Details(&attempts) // unreadable is as good as none
@@ -139,10 +135,14 @@ func (d *delivery) story(err error) (attempts []activities.Attempt, cause error)
 	}
 }
 
-func retryState(err error) enumspb.RetryState {
-	var failed *temporal.ActivityError
-	if errors.As(err, &failed) {
-		return failed.RetryState()
+// lastHeartbeat is the attempt log that a worker which vanished left behind.
+func lastHeartbeat(err error) []activities.Attempt {
+	var (
+		timeout *temporal.TimeoutError
+		log     []activities.Attempt
+	)
+	if errors.As(err, &timeout) && timeout.HasLastHeartbeatDetails() {
+		_ = timeout.LastHeartbeatDetails(&log) // unreadable is as good as none
 	}
-	return enumspb.RETRY_STATE_UNSPECIFIED
+	return log
 }
