@@ -14,6 +14,7 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/gitbook-courier/courier/config"
+	"github.com/gitbook-courier/courier/internal/store"
 	"github.com/gitbook-courier/courier/starter/deliveries"
 	"github.com/gitbook-courier/courier/starter/ingress"
 )
@@ -22,10 +23,10 @@ import (
 var Starter = fx.Module("starter",
 	fx.Provide(
 		fx.Private,
-		func(c client.Client, temporal *connection) *deliveries.Store {
-			return deliveries.NewStore(c, temporal.namespace)
+		func(c client.Client, temporal *connection) *store.Store {
+			return store.New(c, temporal.namespace)
 		},
-		func(s *deliveries.Store) ingress.Store { return s },
+		func(s *store.Store) ingress.Store { return s },
 		ingress.New,
 		deliveries.NewAPI,
 		func(c *connection) readiness { return c.check },

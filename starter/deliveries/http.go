@@ -1,3 +1,5 @@
+// Package deliveries is the HTTP room where operators look at deliveries and
+// send them again. It knows how to ask the store, not how Temporal keeps them.
 package deliveries
 
 import (
@@ -15,6 +17,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 
 	"github.com/gitbook-courier/courier/config"
+	"github.com/gitbook-courier/courier/internal/store"
 	"github.com/gitbook-courier/courier/starter/answer"
 	"github.com/gitbook-courier/courier/workflows"
 )
@@ -26,15 +29,15 @@ const (
 
 // API serves what operators see of deliveries and do to them.
 type API struct {
-	store  *Store
-	config config.Config
-	log    *slog.Logger
-	now    func() time.Time
+	deliveries *store.Store
+	config     config.Config
+	log        *slog.Logger
+	now        func() time.Time
 }
 
 // NewAPI makes the API's handlers. It does no I/O.
-func NewAPI(s *Store, c config.Config, log *slog.Logger, now func() time.Time) *API {
-	return &API{store: s, config: c, log: log, now: now}
+func NewAPI(s *store.Store, c config.Config, log *slog.Logger, now func() time.Time) *API {
+	return &API{deliveries: s, config: c, log: log, now: now}
 }
 
 // Register registers the API's routes below /api.
@@ -55,11 +58,11 @@ func explain(h answer.Handler) answer.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		err := h(w, r)
 		var (
-			state       *StateError
+			state       *store.StateError
 			unavailable *serviceerror.Unavailable
 		)
 		switch {
-		case errors.Is(err, ErrUnknown):
+		case errors.Is(err, store.ErrUnknown):
 			return answer.Errorf(http.StatusNotFound, err.Error())
 		case errors.As(err, &state):
 			return answer.Errorf(http.StatusConflict, state.Reason)
@@ -77,8 +80,8 @@ func (a *API) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return answer.Errorf(http.StatusBadRequest, err.Error())
 	}
-	page, err := a.store.List(r.Context(), query.filter, query.limit, query.cursor, a.now())
-	if errors.Is(err, ErrCursor) {
+	page, err := a.deliveries.List(r.Context(), query.filter, query.limit, query.cursor, a.now())
+	if errors.Is(err, store.ErrCursor) {
 		return answer.Errorf(http.StatusBadRequest, "cursor "+err.Error())
 	}
 	if err != nil {
@@ -91,7 +94,7 @@ func (a *API) list(w http.ResponseWriter, r *http.Request) error {
 // get serves GET /api/deliveries/{destination}/{eventId}.
 func (a *API) get(w http.ResponseWriter, r *http.Request) error {
 	destination, eventID := address(r)
-	delivery, err := a.store.Get(r.Context(), destination, eventID)
+	delivery, err := a.deliveries.Get(r.Context(), destination, eventID)
 	if err != nil {
 		return err
 	}
@@ -109,8 +112,8 @@ type done struct {
 // redeliver serves POST /api/deliveries/{destination}/{eventId}/redeliver.
 func (a *API) redeliver(w http.ResponseWriter, r *http.Request) error {
 	destination, eventID := address(r)
-	runID, err := a.store.Redeliver(r.Context(), destination, eventID, func(input workflows.DeliveryInput) workflows.DeliveryInput {
-		return refresh(a.config, input)
+	runID, err := a.deliveries.Redeliver(r.Context(), destination, eventID, func(input workflows.DeliveryInput) workflows.DeliveryInput {
+		return store.Refresh(a.config, input)
 	})
 	if err != nil {
 		return err
@@ -122,7 +125,7 @@ func (a *API) redeliver(w http.ResponseWriter, r *http.Request) error {
 // retry serves POST /api/deliveries/{destination}/{eventId}/retry.
 func (a *API) retry(w http.ResponseWriter, r *http.Request) error {
 	destination, eventID := address(r)
-	if err := a.store.Retry(r.Context(), destination, eventID); err != nil {
+	if err := a.deliveries.Retry(r.Context(), destination, eventID); err != nil {
 		return err
 	}
 	answer.JSON(w, http.StatusAccepted, done{Destination: destination, EventID: eventID})
@@ -132,7 +135,7 @@ func (a *API) retry(w http.ResponseWriter, r *http.Request) error {
 // cancel serves POST /api/deliveries/{destination}/{eventId}/cancel.
 func (a *API) cancel(w http.ResponseWriter, r *http.Request) error {
 	destination, eventID := address(r)
-	if err := a.store.Cancel(r.Context(), destination, eventID); err != nil {
+	if err := a.deliveries.Cancel(r.Context(), destination, eventID); err != nil {
 		return err
 	}
 	answer.JSON(w, http.StatusAccepted, done{Destination: destination, EventID: eventID})
@@ -155,7 +158,7 @@ func unescape(segment string) string {
 
 // listQuery is the query string of a list.
 type listQuery struct {
-	filter Filter
+	filter store.Filter
 	limit  int
 	cursor string
 }
@@ -191,8 +194,8 @@ func parseQuery(raw string) (listQuery, error) {
 			return q, fmt.Errorf("%q is not a parameter of this list", name)
 		}
 	}
-	if f.Status = Status(status); status != "" && !slices.Contains(Statuses(), f.Status) {
-		return q, fmt.Errorf("status must be one of %s", names(Statuses()))
+	if f.Status = store.Status(status); status != "" && !slices.Contains(store.Statuses(), f.Status) {
+		return q, fmt.Errorf("status must be one of %s", names(store.Statuses()))
 	}
 	if !f.Since.IsZero() && !f.Until.IsZero() && !f.Since.Before(f.Until) {
 		return q, errors.New("since must be before until")
@@ -205,7 +208,7 @@ func parseQuery(raw string) (listQuery, error) {
 	return q, nil
 }
 
-func names(statuses []Status) string {
+func names(statuses []store.Status) string {
 	all := make([]string, len(statuses))
 	for i, status := range statuses {
 		all[i] = string(status)

@@ -6,15 +6,15 @@ import (
 	"github.com/gitbook-courier/courier/activities"
 	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/gitbook"
-	"github.com/gitbook-courier/courier/starter/deliveries"
+	"github.com/gitbook-courier/courier/internal/store"
 	"github.com/gitbook-courier/courier/workflows"
 )
 
 // choose is where an event goes: to its installation's own webhook when
 // GitBook's switch is on, and to every configured destination whose filters
 // match. The switches do not gate the latter.
-func (in *Ingress) choose(event gitbook.Event, installation string, environment gitbook.Environment) ([]deliveries.New, error) {
-	var chosen []deliveries.New
+func (in *Ingress) choose(event gitbook.Event, installation string, environment gitbook.Environment) ([]store.NewDelivery, error) {
+	var chosen []store.NewDelivery
 	add := func(name, displayURL string, d config.Destination, sealed []byte) {
 		input := workflows.DeliveryInput{
 			SendWebhookInput: activities.SendWebhookInput{Destination: name, EventID: event.ID, Sealed: sealed},
@@ -22,8 +22,8 @@ func (in *Ingress) choose(event gitbook.Event, installation string, environment 
 			EventType:        event.Type,
 			AcceptedAt:       in.now().UTC(),
 		}
-		chosen = append(chosen, deliveries.New{
-			Input:        deliveries.Configure(input, d, displayURL),
+		chosen = append(chosen, store.NewDelivery{
+			Input:        store.Configure(input, d, displayURL),
 			Event:        event.Raw(),
 			Installation: installation,
 			Space:        event.SpaceID,

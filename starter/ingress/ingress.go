@@ -21,9 +21,9 @@ import (
 	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/gitbook"
 	"github.com/gitbook-courier/courier/internal/seal"
+	"github.com/gitbook-courier/courier/internal/store"
 	"github.com/gitbook-courier/courier/starter/access"
 	"github.com/gitbook-courier/courier/starter/answer"
-	"github.com/gitbook-courier/courier/starter/deliveries"
 )
 
 const (
@@ -36,11 +36,11 @@ const (
 	maxConcurrentStarts = 16
 )
 
-// Store makes deliveries durable; *deliveries.Store is one.
+// Store makes deliveries durable; *store.Store is one.
 type Store interface {
 	// Start stores a new delivery. It reports false when the event's delivery
 	// to that destination was stored before.
-	Start(context.Context, deliveries.New) (started bool, err error)
+	Start(context.Context, store.NewDelivery) (started bool, err error)
 }
 
 // Ingress serves the two event routes.
@@ -220,7 +220,7 @@ func (in *Ingress) accept(w http.ResponseWriter, r *http.Request, event gitbook.
 
 // start stores deliveries and says of each whether it is new. What was stored
 // before an error stays stored; when the event comes again it is a duplicate.
-func (in *Ingress) start(ctx context.Context, all []deliveries.New) ([]bool, error) {
+func (in *Ingress) start(ctx context.Context, all []store.NewDelivery) ([]bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	started := make([]bool, len(all))

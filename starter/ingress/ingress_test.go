@@ -19,7 +19,7 @@ import (
 
 	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/gitbook"
-	"github.com/gitbook-courier/courier/starter/deliveries"
+	"github.com/gitbook-courier/courier/internal/store"
 	"github.com/gitbook-courier/courier/starter/ingress"
 )
 
@@ -61,14 +61,14 @@ destinations:
 max_body_bytes: 4096
 `
 
-// store is a Store that remembers what was started.
-type store struct {
+// memory is a Store that remembers what was started.
+type memory struct {
 	mu      sync.Mutex
-	started map[string]deliveries.New
+	started map[string]store.NewDelivery
 	err     error
 }
 
-func (s *store) Start(_ context.Context, n deliveries.New) (bool, error) {
+func (s *memory) Start(_ context.Context, n store.NewDelivery) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
@@ -79,13 +79,13 @@ func (s *store) Start(_ context.Context, n deliveries.New) (bool, error) {
 	return !stored, nil
 }
 
-func newHandler(t *testing.T, yaml string) (http.Handler, *store) {
+func newHandler(t *testing.T, yaml string) (http.Handler, *memory) {
 	t.Helper()
 	c, err := config.Parse([]byte(yaml), "courier.yaml", config.Options{})
 	require.NoError(t, err)
 	keys, err := c.Keyring()
 	require.NoError(t, err)
-	s := &store{started: make(map[string]deliveries.New)}
+	s := &memory{started: make(map[string]store.NewDelivery)}
 	log := slog.New(slog.DiscardHandler)
 	in := ingress.New(c, keys, s, log, func() time.Time { return noon })
 	tokens := make([]string, len(c.Access.Tokens))
@@ -150,7 +150,7 @@ func refused(status int, message string) want {
 	return want{status: status, body: `{"error":"` + message + `"}`, contentType: "application/json"}
 }
 
-func check(t *testing.T, handler http.Handler, s *store, r *http.Request, want want) {
+func check(t *testing.T, handler http.Handler, s *memory, r *http.Request, want want) {
 	t.Helper()
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, r)
@@ -400,7 +400,7 @@ func TestDuplicateIsAnsweredAndSaid(t *testing.T) {
 func TestPartlyStoredEventIsNoDuplicate(t *testing.T) {
 	t.Parallel()
 	handler, s := newHandler(t, configuration)
-	s.started["evt_1@search-index"] = deliveries.New{}
+	s.started["evt_1@search-index"] = store.NewDelivery{}
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, eventRequest(t, content))
 	require.Equal(t, http.StatusOK, w.Code)

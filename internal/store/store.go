@@ -1,6 +1,7 @@
-// Package deliveries stores deliveries in Temporal, finds them again and acts
-// on them. Temporal is its only memory.
-package deliveries
+// Package store keeps deliveries in Temporal: it starts them, finds them again
+// and acts on them. Temporal is the only memory; this package is the only one
+// that knows how a delivery lies in it. It knows nothing of HTTP.
+package store
 
 import (
 	"context"
@@ -29,13 +30,13 @@ type Store struct {
 	namespace string
 }
 
-// NewStore makes a store of the namespace that the client uses. It does no I/O.
-func NewStore(c client.Client, namespace string) *Store {
+// New makes a store of the namespace that the client uses. It does no I/O.
+func New(c client.Client, namespace string) *Store {
 	return &Store{client: c, namespace: namespace}
 }
 
-// New is a delivery to be stored.
-type New struct {
+// NewDelivery is a delivery to be stored.
+type NewDelivery struct {
 	// Input is the workflow's input.
 	Input workflows.DeliveryInput
 	// Event is the event, byte for byte as it came in.
@@ -45,14 +46,14 @@ type New struct {
 }
 
 // ID is the delivery's workflow id.
-func (n New) ID() string {
+func (n NewDelivery) ID() string {
 	return workflows.DeliveryID(n.Input.EventID, n.Input.Destination)
 }
 
 // Start stores a new delivery. It reports false when the event's delivery to
 // that destination was stored before, however it went. Temporal has the
 // delivery on disk when Start returns without an error.
-func (s *Store) Start(ctx context.Context, n New) (started bool, err error) {
+func (s *Store) Start(ctx context.Context, n NewDelivery) (started bool, err error) {
 	_, err = s.run(ctx, enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, n.Input, n.searchAttributes(), activities.EventPayload(n.Event))
 	var duplicate *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &duplicate) {
@@ -76,7 +77,7 @@ func (s *Store) run(ctx context.Context, reuse enumspb.WorkflowIdReusePolicy, in
 	}, workflows.Delivery, input, event)
 }
 
-func (n New) searchAttributes() temporal.SearchAttributes {
+func (n NewDelivery) searchAttributes() temporal.SearchAttributes {
 	var updates []temporal.SearchAttributeUpdate
 	set := func(key temporal.SearchAttributeKeyKeyword, value string) {
 		if value = keyword(value); value != "" {

@@ -1,4 +1,4 @@
-package deliveries
+package store
 
 import (
 	"time"
@@ -16,10 +16,10 @@ func Configure(input workflows.DeliveryInput, d config.Destination, displayURL s
 	return input
 }
 
-// refresh returns the input of an earlier run as the configuration would have
+// Refresh returns the input of an earlier run as the configuration would have
 // it today. An installation's webhook, and a destination that is gone, stay as
 // they were.
-func refresh(c config.Config, input workflows.DeliveryInput) workflows.DeliveryInput {
+func Refresh(c config.Config, input workflows.DeliveryInput) workflows.DeliveryInput {
 	for _, d := range c.Destinations {
 		if d.Name == input.Destination {
 			return Configure(input, d, config.DisplayURL(d.URL.Reveal()))

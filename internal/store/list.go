@@ -1,4 +1,4 @@
-package deliveries
+package store
 
 import (
 	"cmp"
