@@ -25,12 +25,24 @@ type Options struct {
 	Keys *seal.Keyring
 	// Signaler tells a delivery's workflow of failed attempts. Required.
 	Signaler Signaler
+	// Holds knows which destinations are held. Required.
+	Holds Holds
 	// Worker is the identity that the attempt log shows.
 	Worker string
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
 	// Random returns a number in [0, 1) for the jitter. Defaults to math/rand's.
 	Random func() float64
+}
+
+// Holds knows which destinations are held, and hears how attempts go, so that
+// one that has been failing for long can be held.
+type Holds interface {
+	// Held is whether the deliveries to a destination are to be held back now.
+	Held(ctx context.Context, destination string) bool
+	// Report tells how an attempt went: whether the destination is able to take
+	// webhooks, which it also is when it rejects one.
+	Report(ctx context.Context, destination string, able bool)
 }
 
 // Signaler sends a signal to a workflow; the Temporal client is one.
@@ -58,6 +70,7 @@ func New(o Options) *Activities {
 // Register registers the activities under the names of their methods.
 func (a *Activities) Register(registry worker.ActivityRegistry) {
 	registry.RegisterActivity(a.SendWebhook)
+	registry.RegisterActivity(a.ProbeDestination)
 }
 
 // client is the HTTP client for a target.

@@ -34,7 +34,12 @@ const (
 	FailureDestinationUnknown = "DestinationUnknown"
 )
 
-var finalFailures = []string{FailureRejected, FailureRedirected, FailureAddressForbidden, FailureDestinationUnknown}
+// FailureHeld ends SendWebhook without an attempt, because the deliveries to
+// the destination are held. It is no outcome of an attempt: the workflow waits
+// for the release, and then sends.
+const FailureHeld = "Held"
+
+var finalFailures = []string{FailureRejected, FailureRedirected, FailureAddressForbidden, FailureDestinationUnknown, FailureHeld}
 
 // verdict is what one attempt came to.
 type verdict struct {

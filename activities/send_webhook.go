@@ -34,6 +34,9 @@ type SendWebhookInput struct {
 	// Sealed is an installation's webhook, sealed by SealWebhook for the
 	// delivery's workflow id; empty for configured destinations.
 	Sealed []byte `json:"sealed,omitempty"`
+	// Attempts are the attempts made before, when a delivery goes on after it
+	// was held. They count, and stay in the log.
+	Attempts []Attempt `json:"attempts,omitempty"`
 	// TimeoutMs bounds one attempt, in milliseconds.
 	TimeoutMs int64 `json:"timeoutMs"`
 	// RetriesMs are the waits between attempts, in milliseconds, before jitter.
@@ -45,7 +48,7 @@ type SendWebhookInput struct {
 // Timeout bounds one attempt.
 func (in SendWebhookInput) Timeout() time.Duration { return milliseconds(in.TimeoutMs) }
 
-// Retries are the waits between attempts.
+// Retries are the waits between attempts, those of Attempts included.
 func (in SendWebhookInput) Retries() []time.Duration {
 	retries := make([]time.Duration, len(in.RetriesMs))
 	for i, ms := range in.RetriesMs {
@@ -78,13 +81,17 @@ func EventPayload(event []byte) converter.RawValue {
 // its details.
 func (a *Activities) SendWebhook(ctx context.Context, in SendWebhookInput, event converter.RawValue) (SendWebhookResult, error) {
 	info := activity.GetInfo(ctx)
-	attempt := Attempt{
-		Number:    int(info.Attempt),
+	log := earlierAttempts(ctx, in.Attempts, int(info.Attempt)-1)
+	if a.Holds.Held(ctx, in.Destination) {
+		return SendWebhookResult{}, temporal.NewApplicationErrorWithOptions("deliveries to "+in.Destination+" are held", FailureHeld,
+			temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{log}})
+	}
+	log = append(log, Attempt{
+		Number:    len(log) + 1,
 		StartedAt: a.Now().UTC(),
 		Outcome:   OutcomeSending,
 		Worker:    a.Worker,
-	}
-	log := append(earlierAttempts(ctx, attempt.Number-1), attempt)
+	})
 	entry := &log[len(log)-1]
 	// The first heartbeat goes out at once, so that an attempt is on record
 	// before its request is.
@@ -96,6 +103,7 @@ func (a *Activities) SendWebhook(ctx context.Context, in SendWebhookInput, event
 	verdict := a.attempt(ctx, in, info.WorkflowExecution.ID, event.Payload().GetData(), entry)
 	entry.DurationMs = a.Now().Sub(entry.StartedAt).Milliseconds()
 	entry.Outcome, entry.Error = verdict.outcome, verdict.reason
+	a.Holds.Report(ctx, in.Destination, !verdict.retry)
 	if verdict.outcome == OutcomeDelivered {
 		return SendWebhookResult{Attempts: log}, nil
 	}
@@ -118,15 +126,17 @@ func (a *Activities) SendWebhook(ctx context.Context, in SendWebhookInput, event
 	})
 }
 
-// earlierAttempts is the log that the attempts before this one left.
-func earlierAttempts(ctx context.Context, count int) []Attempt {
-	var log []Attempt
+// earlierAttempts is the log of the attempts before this one: those made
+// before the activity, and failed ones of the activity itself, which left them
+// in their heartbeats.
+func earlierAttempts(ctx context.Context, before []Attempt, failed int) []Attempt {
+	log := before
 	if activity.HasHeartbeatDetails(ctx) {
 		if err := activity.GetHeartbeatDetails(ctx, &log); err != nil {
 			activity.GetLogger(ctx).Warn("attempt log is unreadable", "error", err)
 		}
 	}
-	return CompleteLog(log, count)
+	return CompleteLog(log, len(before)+failed)
 }
 
 // attempt makes one request and says what it came to; it enters what the reply

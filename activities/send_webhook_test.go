@@ -38,11 +38,21 @@ func (s *signals) SignalWorkflow(_ context.Context, _, _, _ string, arg any) err
 	return nil
 }
 
+// holds is a Holds that a test sets.
+type holds struct {
+	held     bool
+	reported []bool
+}
+
+func (h *holds) Held(context.Context, string) bool             { return h.held }
+func (h *holds) Report(_ context.Context, _ string, able bool) { h.reported = append(h.reported, able) }
+
 // bench is SendWebhook with everything it needs, on a clock that stands still.
 type bench struct {
 	env        *testsuite.TestActivityEnvironment
 	options    activities.Options
 	signals    *signals
+	holds      holds
 	heartbeats [][]activities.Attempt
 }
 
@@ -54,6 +64,7 @@ func newBench(t *testing.T, target activities.Target) *bench {
 		Installations: func(string) (bool, bool) { return false, false },
 		Keys:          keyring(t),
 		Signaler:      b.signals,
+		Holds:         &b.holds,
 		Worker:        "1@host",
 		Now:           func() time.Time { return clock },
 		Random:        func() float64 { return 0.5 },
@@ -262,6 +273,49 @@ func TestSendWebhookFinalFailureCarriesTheLog(t *testing.T) {
 			require.Equal(t, tt.want, failureOf(t, err))
 			require.Equal(t, tt.wantRequest, len(receiver.Requests()) == 1)
 		})
+	}
+}
+
+func TestSendWebhookSendsNothingWhileTheDestinationIsHeld(t *testing.T) {
+	t.Parallel()
+	receiver := hooktest.New(t)
+	b := newBench(t, targetOf(receiver))
+	b.holds.held = true
+	in := input()
+	in.Attempts = []activities.Attempt{{Number: 1, Outcome: "Unavailable"}}
+
+	_, err := b.send(in, oddEvent)
+
+	require.Equal(t, failure{kind: "Held", message: "deliveries to search are held", final: true, log: in.Attempts}, failureOf(t, err))
+	require.Empty(t, receiver.Requests())
+	require.Empty(t, b.heartbeats)
+}
+
+// What was attempted before a hold counts.
+func TestSendWebhookGoesOnWithTheAttemptsBefore(t *testing.T) {
+	t.Parallel()
+	receiver := hooktest.New(t, hooktest.Answer{Status: 500})
+	b := newBench(t, targetOf(receiver))
+	in := input()
+	for n := range 3 {
+		in.Attempts = append(in.Attempts, activities.Attempt{Number: n + 1, Outcome: "Unavailable"})
+	}
+
+	_, err := b.send(in, oddEvent)
+
+	got := failureOf(t, err)
+	require.True(t, got.final, "the fourth attempt is the last")
+	require.Len(t, got.log, 4)
+	require.Equal(t, 4, got.log[3].Number)
+	require.Equal(t, "4", receiver.Requests()[0].Header.Get("Courier-Attempt"))
+}
+
+func TestSendWebhookReportsHowTheDestinationDoes(t *testing.T) {
+	t.Parallel()
+	for status, able := range map[int]bool{200: true, 404: true, 302: true, 429: false, 500: false} {
+		b := newBench(t, targetOf(hooktest.New(t, hooktest.Answer{Status: status})))
+		_, _ = b.send(input(), oddEvent)
+		require.Equal(t, []bool{able}, b.holds.reported, status)
 	}
 }
 

@@ -35,9 +35,10 @@ const (
 	minTimeout = 100 * time.Millisecond
 	maxTimeout = 30 * time.Second
 
-	minRetry   = 100 * time.Millisecond
-	maxRetry   = 30 * day
-	maxRetries = 50
+	minRetry     = 100 * time.Millisecond
+	minHoldAfter = time.Minute
+	maxRetry     = 30 * day
+	maxRetries   = 50
 
 	maxRetryAfter = day
 
@@ -137,6 +138,14 @@ type Destination struct {
 	// to 60s; at most 24h.
 	RetryAfterMax time.Duration `yaml:"retry_after_max"`
 
+	// HoldAfter is for how long it may fail, with no success in between, before its deliveries are held until a
+	// probe finds it able again. Defaults to 0, which never holds; from 1m to 30d.
+	HoldAfter time.Duration `yaml:"hold_after"`
+
+	// Notify is the name of another destination that is told when a delivery to this one is given up, and when
+	// this one is held for failing. Defaults to none.
+	Notify string `yaml:"notify"`
+
 	// Headers are added to every request. Those that Courier or HTTP itself sets cannot be given.
 	Headers Headers `yaml:"headers"`
 
@@ -158,6 +167,21 @@ func DefaultDestination() Destination {
 		Retries:       []time.Duration{time.Second, 2 * time.Second, 4 * time.Second},
 		RetryAfterMax: DefaultRetryAfterMax,
 	}
+}
+
+// Destination returns the destination with that name.
+func (c Config) Destination(name string) (Destination, bool) {
+	at := slices.IndexFunc(c.Destinations, func(d Destination) bool { return d.Name == name })
+	if at < 0 {
+		return Destination{}, false
+	}
+	return c.Destinations[at], true
+}
+
+// ValidInstallationID is whether an id has the form of an installation's: 1 to 128 visible ASCII characters without
+// "/" and "@".
+func ValidInstallationID(id string) bool {
+	return len(id) <= maxIDLength && installationIDPattern.MatchString(id)
 }
 
 // Keyring returns the keyring of SealingKeys, which is empty when there are none.

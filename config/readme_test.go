@@ -33,7 +33,7 @@ func TestKeyPaths(t *testing.T) {
 		"listen", "access.tokens", "sealing_keys", "installations[].id", "installations[].allow_private",
 		"sources[].name", "sources[].secrets", "destinations[].name", "destinations[].url", "destinations[].secrets",
 		"destinations[].events", "destinations[].spaces", "destinations[].sites", "destinations[].timeout",
-		"destinations[].retries", "destinations[].retry_after_max", "destinations[].headers",
+		"destinations[].retries", "destinations[].retry_after_max", "destinations[].hold_after", "destinations[].notify", "destinations[].headers",
 		"destinations[].allow_private", "max_body_bytes",
 	}, keyPaths(reflect.TypeFor[Config](), ""))
 }

@@ -63,6 +63,9 @@ func (c Config) problems() []*FieldError {
 	for i, destination := range c.Destinations {
 		v.destination(item("destinations", i), destination, names)
 	}
+	for i, destination := range c.Destinations {
+		v.notify(member(item("destinations", i), "notify"), destination, names)
+	}
 	if c.MaxBodyBytes < minBodyBytes || c.MaxBodyBytes > maxBodyBytes {
 		v.add("max_body_bytes", strconv.FormatInt(c.MaxBodyBytes, 10), "is not between %d and %d", minBodyBytes, maxBodyBytes)
 	}
@@ -150,7 +153,7 @@ func (v *validator) installations(c Config) {
 			v.add(field, "", `is required; "*" stands for any installation`)
 		case twice:
 			v.add(field, id, "is the same as %s", first)
-		case len(id) > maxIDLength || !installationIDPattern.MatchString(id):
+		case !ValidInstallationID(id):
 			v.add(field, id, "is not an installation's id: 1 to %d visible ASCII characters without / and @", maxIDLength)
 		}
 	}
@@ -208,7 +211,21 @@ func (v *validator) destination(field string, d Destination, names unique) {
 		v.duration(item(member(field, "retries"), i), wait, minRetry, maxRetry)
 	}
 	v.duration(member(field, "retry_after_max"), d.RetryAfterMax, 0, maxRetryAfter)
+	if d.HoldAfter != 0 {
+		v.duration(member(field, "hold_after"), d.HoldAfter, minHoldAfter, maxRetry)
+	}
 	v.headers(member(field, "headers"), d.Headers)
+}
+
+func (v *validator) notify(field string, d Destination, names unique) {
+	_, known := names[d.Notify]
+	switch {
+	case d.Notify == "":
+	case d.Notify == d.Name:
+		v.add(field, d.Notify, "is the destination itself; name another one")
+	case !known:
+		v.add(field, d.Notify, "is not the name of a destination")
+	}
 }
 
 func (v *validator) entries(field string, values []string, pattern *regexp.Regexp, problem string) {

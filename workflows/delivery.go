@@ -17,6 +17,13 @@ import (
 // FailureUndelivered is the type of the failure of a Delivery that was given up.
 const FailureUndelivered = "Undelivered"
 
+// ReleaseSignal lets a held delivery go on.
+const ReleaseSignal = "Release"
+
+// maxHeld is how long a held delivery waits before it looks again whether its
+// destination is still held.
+const maxHeld = 24 * time.Hour
+
 // attemptGrace is how much longer than its request an attempt may take, for
 // reading the attempt log and reporting.
 const attemptGrace = 5 * time.Second
@@ -27,6 +34,10 @@ const (
 	ReasonEvent = "event"
 	// ReasonRedelivery is someone who wants the event sent again.
 	ReasonRedelivery = "redelivery"
+	// ReasonTest is someone who tries the destination out.
+	ReasonTest = "test"
+	// ReasonNotice is something that Courier itself tells of.
+	ReasonNotice = "notice"
 )
 
 // DeliveryInput is the first argument of Delivery; the second is the event.
@@ -38,6 +49,9 @@ type DeliveryInput struct {
 	EventType string `json:"eventType"`
 	// URL is the destination's URL without its query string, for display.
 	URL string `json:"url"`
+	// Notify is the start of the input of a notice, when a destination is to be
+	// told that the delivery was given up.
+	Notify *DeliveryInput `json:"notify,omitempty"`
 	// AcceptedAt is when Courier accepted the event, in UTC.
 	AcceptedAt time.Time `json:"acceptedAt"`
 }
@@ -67,7 +81,7 @@ type delivery struct {
 // follow keeps the current details up to date while Temporal retries the
 // activity, during which the workflow itself sleeps.
 func (d *delivery) follow(ctx workflow.Context) {
-	workflow.SetCurrentDetails(ctx, describeStart(d.input))
+	workflow.SetCurrentDetails(ctx, describeStart(d.input, nil))
 	failed := workflow.GetSignalChannel(ctx, activities.AttemptFailedSignal)
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		for {
@@ -82,30 +96,74 @@ func (d *delivery) follow(ctx workflow.Context) {
 }
 
 func (d *delivery) run(ctx workflow.Context, event converter.RawValue) (DeliveryResult, error) {
+	sent, err := d.send(ctx, event)
+	for d.held(err) {
+		workflow.SetCurrentDetails(ctx, describeHeld(d.input, d.attempts))
+		d.awaitRelease(ctx)
+		if err = ctx.Err(); err == nil {
+			workflow.SetCurrentDetails(ctx, describeStart(d.input, d.attempts))
+			sent, err = d.send(ctx, event)
+		}
+	}
+	switch {
+	case err == nil:
+		workflow.SetCurrentDetails(ctx, describeDelivered(d.input, sent.Attempts))
+		return DeliveryResult(sent), nil
+	case temporal.IsCanceledError(ctx.Err()):
+		if log := lastHeartbeat(err); len(log) > len(d.attempts) {
+			d.attempts = activities.CompleteLog(log, len(log))
+		}
+		workflow.SetCurrentDetails(ctx, describeCancelled(d.input, d.attempts))
+		return DeliveryResult{}, temporal.NewCanceledError(DeliveryResult{Attempts: d.attempts})
+	default:
+		return DeliveryResult{}, d.giveUp(ctx, err)
+	}
+}
+
+// send has SendWebhook make the attempts that are left.
+func (d *delivery) send(ctx workflow.Context, event converter.RawValue) (activities.SendWebhookResult, error) {
+	input := d.input.SendWebhookInput
+	input.Attempts = d.attempts
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: d.input.Timeout() + attemptGrace,
-		RetryPolicy:         activities.RetryPolicy(d.input.Retries()),
+		StartToCloseTimeout: input.Timeout() + attemptGrace,
+		RetryPolicy:         activities.RetryPolicy(input.Retries()[len(d.attempts):]),
 		// A delivery that is cancelled during a request hears how it went.
 		WaitForCancellation: true,
 		Summary:             "POST " + d.input.URL,
 	})
 	var sent activities.SendWebhookResult
-	err := workflow.ExecuteActivity(ctx, (*activities.Activities).SendWebhook, d.input.SendWebhookInput, event).Get(ctx, &sent)
-	if err == nil {
-		workflow.SetCurrentDetails(ctx, describeDelivered(d.input, sent.Attempts))
-		return DeliveryResult(sent), nil
+	err := workflow.ExecuteActivity(ctx, (*activities.Activities).SendWebhook, input, event).Get(ctx, &sent)
+	return sent, err
+}
+
+// held is whether SendWebhook ended because the destination is held, and takes
+// over the attempts that were made until then.
+func (d *delivery) held(err error) bool {
+	var held *temporal.ApplicationError
+	if !errors.As(err, &held) || held.Type() != activities.FailureHeld {
+		return false
 	}
-	if temporal.IsCanceledError(ctx.Err()) {
-		attempts := d.attempts
-		if log := lastHeartbeat(err); len(log) > len(attempts) {
-			attempts = activities.CompleteLog(log, len(log))
-		}
-		workflow.SetCurrentDetails(ctx, describeCancelled(d.input, attempts))
-		return DeliveryResult{}, temporal.NewCanceledError(DeliveryResult{Attempts: attempts})
-	}
+	_ = held.Details(&d.attempts) // unreadable leaves those that were signalled
+	return true
+}
+
+// awaitRelease waits until the hold of the destination is over. A release
+// signal that came early counts: it costs one look at the hold. So does the
+// end of the longest wait, should a signal ever be lost.
+func (d *delivery) awaitRelease(ctx workflow.Context) {
+	var released bool
+	_, _ = workflow.AwaitWithTimeout(ctx, maxHeld, func() bool {
+		released = workflow.GetSignalChannel(ctx, ReleaseSignal).ReceiveAsync(nil)
+		return released
+	})
+}
+
+// giveUp ends the delivery as undelivered.
+func (d *delivery) giveUp(ctx workflow.Context, err error) error {
 	attempts, cause := d.story(err)
 	workflow.SetCurrentDetails(ctx, describeUndelivered(d.input, attempts))
-	return DeliveryResult{}, temporal.NewApplicationErrorWithOptions(undelivered(attempts), FailureUndelivered, temporal.ApplicationErrorOptions{
+	notifyUndelivered(ctx, d.input, attempts)
+	return temporal.NewApplicationErrorWithOptions(undelivered(attempts), FailureUndelivered, temporal.ApplicationErrorOptions{
 		NonRetryable: true,
 		Cause:        cause,
 		Details:      []any{DeliveryResult{Attempts: attempts}},

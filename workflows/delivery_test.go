@@ -2,7 +2,9 @@ package workflows_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,19 +49,32 @@ func (s toWorkflow) SignalWorkflow(_ context.Context, _, _, name string, arg any
 	return nil
 }
 
+// switchable is a Holds that a test switches.
+type switchable struct{ held atomic.Bool }
+
+func (s *switchable) Held(context.Context, string) bool    { return s.held.Load() }
+func (s *switchable) Report(context.Context, string, bool) {}
+
 // newEnv is a time-skipping environment in which SendWebhook really posts to
 // the receiver.
 func newEnv(t *testing.T, receiver *hooktest.Receiver) *testsuite.TestWorkflowEnvironment {
+	return newHeldEnv(t, receiver, &switchable{})
+}
+
+// newHeldEnv is newEnv with a hold of the destination that a test switches.
+func newHeldEnv(t *testing.T, receiver *hooktest.Receiver, holds activities.Holds) *testsuite.TestWorkflowEnvironment {
 	t.Helper()
 	suite := &testsuite.WorkflowTestSuite{}
 	env := suite.NewTestWorkflowEnvironment()
 	keys, err := seal.NewKeyring()
 	require.NoError(t, err)
+	target := activities.Target{URL: receiver.URL, Secrets: []string{hooktest.Secret}, AllowPrivate: true}
 	acts := activities.New(activities.Options{
-		Destinations:  map[string]activities.Target{"search": {URL: receiver.URL, Secrets: []string{hooktest.Secret}, AllowPrivate: true}},
+		Destinations:  map[string]activities.Target{"search": target, "ops": target},
 		Installations: func(string) (bool, bool) { return false, false },
 		Keys:          keys,
 		Signaler:      toWorkflow{env},
+		Holds:         holds,
 		Worker:        "1@host",
 		Random:        func() float64 { return 0.5 },
 	})
@@ -253,6 +268,120 @@ func TestDeliveryCancelledWhileItWaits(t *testing.T) {
 	require.Equal(t, []attempt{{1, 500, "Unavailable", 1050}}, brief(result.Attempts))
 	require.Len(t, receiver.Requests(), 1)
 	require.Contains(t, details(t, env), "**Cancelled** after 1 attempt.")
+}
+
+func TestDeliveryWaitsWhileItsDestinationIsHeld(t *testing.T) {
+	t.Parallel()
+	receiver := hooktest.New(t)
+	holds := &switchable{}
+	holds.held.Store(true)
+	env := newHeldEnv(t, receiver, holds)
+	env.SetStartTime(accepted)
+	env.RegisterDelayedCallback(func() {
+		require.Contains(t, details(t, env), "**Held.**")
+		require.Empty(t, receiver.Requests())
+		holds.held.Store(false)
+		env.SignalWorkflow(workflows.ReleaseSignal, nil)
+	}, time.Hour)
+	env.ExecuteWorkflow(workflows.Delivery, input(), activities.EventPayload([]byte(event)))
+
+	require.NoError(t, env.GetWorkflowError())
+	require.Len(t, receiver.Requests(), 1)
+	require.GreaterOrEqual(t, env.Now().Sub(accepted), time.Hour)
+}
+
+// A hold in the middle of the retries neither loses nor adds an attempt.
+func TestDeliveryGoesOnAfterAHoldWithTheAttemptsThatAreLeft(t *testing.T) {
+	t.Parallel()
+	receiver := hooktest.New(t, hooktest.Repeat(9, hooktest.Answer{Status: 500})...)
+	holds := &switchable{}
+	env := newHeldEnv(t, receiver, holds)
+	// The first attempt is over, the second is due after about a second.
+	env.RegisterDelayedCallback(func() { holds.held.Store(true) }, 100*time.Millisecond)
+	env.RegisterDelayedCallback(func() {
+		require.Len(t, receiver.Requests(), 1)
+		// A release that came too early changes nothing.
+		env.SignalWorkflow(workflows.ReleaseSignal, nil)
+	}, time.Hour)
+	env.RegisterDelayedCallback(func() {
+		require.Len(t, receiver.Requests(), 1)
+		holds.held.Store(false)
+		env.SignalWorkflow(workflows.ReleaseSignal, nil)
+	}, 2*time.Hour)
+	env.ExecuteWorkflow(workflows.Delivery, input(), activities.EventPayload([]byte(event)))
+
+	result, _ := undelivered(t, env.GetWorkflowError())
+	require.Equal(t, []attempt{{1, 500, "Unavailable", 1050}, {2, 500, "Unavailable", 2100}, {3, 500, "Unavailable", 4200}, {4, 500, "Unavailable", 0}}, brief(result.Attempts))
+	require.Len(t, receiver.Requests(), 4)
+}
+
+// Should the signal of a release ever be lost, the delivery is not.
+func TestDeliveryLooksAgainAfterADay(t *testing.T) {
+	t.Parallel()
+	receiver := hooktest.New(t)
+	holds := &switchable{}
+	holds.held.Store(true)
+	env := newHeldEnv(t, receiver, holds)
+	env.RegisterDelayedCallback(func() { holds.held.Store(false) }, time.Hour)
+	env.ExecuteWorkflow(workflows.Delivery, input(), activities.EventPayload([]byte(event)))
+	require.NoError(t, env.GetWorkflowError())
+	require.Len(t, receiver.Requests(), 1)
+}
+
+func TestDeliveryCancelledWhileItIsHeld(t *testing.T) {
+	t.Parallel()
+	holds := &switchable{}
+	holds.held.Store(true)
+	receiver := hooktest.New(t)
+	env := newHeldEnv(t, receiver, holds)
+	env.RegisterDelayedCallback(env.CancelWorkflow, time.Minute)
+	env.ExecuteWorkflow(workflows.Delivery, input(), activities.EventPayload([]byte(event)))
+	var cancelled *temporal.CanceledError
+	require.ErrorAs(t, env.GetWorkflowError(), &cancelled)
+	require.Empty(t, receiver.Requests())
+}
+
+func TestDeliveryGivesNoticeWhenItIsGivenUp(t *testing.T) {
+	t.Parallel()
+	receiver := hooktest.New(t, hooktest.Answer{Status: 404})
+	env := newEnv(t, receiver)
+	in, notify := input(), input()
+	notify.Destination, notify.EventID = "ops", ""
+	in.Notify = &notify
+	env.ExecuteWorkflow(workflows.Delivery, in, activities.EventPayload([]byte(event)))
+
+	require.ErrorContains(t, env.GetWorkflowError(), "404 Not Found")
+	requests := receiver.Requests()
+	require.Len(t, requests, 2)
+	require.NoError(t, requests[1].Verified)
+	var notice workflows.UndeliveredNotice
+	require.NoError(t, json.Unmarshal(requests[1].Body, &notice))
+	require.Equal(t, notice.EventID, requests[1].Header.Get("Webhook-Id"))
+	require.Equal(t, workflows.UndeliveredNotice{
+		EventID:      "undelivered_" + notice.RunID,
+		Type:         "courier.delivery.undelivered",
+		Destination:  "search",
+		URL:          "https://search.example.com/hook",
+		Delivery:     workflows.NoticeDelivery{EventID: "evt_1", Type: "space_content_updated"},
+		RunID:        notice.RunID,
+		Failure:      "Rejected: 404 Not Found",
+		AttemptCount: 1,
+		AcceptedAt:   accepted,
+		ClosedAt:     notice.ClosedAt,
+	}, notice)
+}
+
+// A notice that cannot be delivered gives no notice of itself.
+func TestNoticeGivesNoNotice(t *testing.T) {
+	t.Parallel()
+	receiver := hooktest.New(t, hooktest.Repeat(9, hooktest.Answer{Status: 404})...)
+	env := newEnv(t, receiver)
+	in, notify, more := input(), input(), input()
+	notify.Destination, more.Destination = "ops", "ops"
+	notify.Notify = &more
+	in.Notify = &notify
+	env.ExecuteWorkflow(workflows.Delivery, in, activities.EventPayload([]byte(event)))
+	require.Len(t, receiver.Requests(), 2)
 }
 
 // A worker that vanishes in the last attempt leaves no failure of the

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,15 +18,27 @@ const maxSummary = 300
 // Summary is the summary line of a delivery, such as
 // "space_content_updated → search-index".
 func Summary(eventType, destination string) string {
-	summary := eventType + " → " + destination
+	return shorten(eventType + " → " + destination)
+}
+
+func shorten(summary string) string {
 	if len(summary) > maxSummary {
 		summary = strings.ToValidUTF8(summary[:maxSummary], "") + "…"
 	}
 	return summary
 }
 
-func describeStart(in DeliveryInput) string {
-	return describe(in, "**Sending.**", nil)
+// HoldSummary is the summary line of the hold of a destination.
+func HoldSummary(destination string) string {
+	return "hold of " + destination
+}
+
+func describeStart(in DeliveryInput, attempts []activities.Attempt) string {
+	return describe(in, "**Sending.**", attempts)
+}
+
+func describeHeld(in DeliveryInput, attempts []activities.Attempt) string {
+	return describe(in, "**Held.** Deliveries to this destination wait until it is resumed.", attempts)
 }
 
 func describeRetry(in DeliveryInput, attempts []activities.Attempt) string {
@@ -54,6 +67,17 @@ func undelivered(attempts []activities.Attempt) string {
 		message += ": " + attempts[len(attempts)-1].Error
 	}
 	return message
+}
+
+// LastFailure says why the last attempt that failed did, such as
+// "Rejected: 404 Not Found"; empty when none did.
+func LastFailure(attempts []activities.Attempt) string {
+	for _, attempt := range slices.Backward(attempts) {
+		if attempt.Error != "" {
+			return attempt.Outcome + ": " + attempt.Error
+		}
+	}
+	return ""
 }
 
 func count(attempts int) string {

@@ -12,8 +12,12 @@ import (
 // TaskQueue is the task queue of all of Courier's workflows and activities.
 const TaskQueue = "gitbook-webhooks"
 
-// DeliveryType is the workflow type of Delivery: the function's name.
-const DeliveryType = "Delivery"
+// Workflow types: the functions' names.
+const (
+	DeliveryType   = "Delivery"
+	RedeliveryType = "Redelivery"
+	HoldType       = "Hold"
+)
 
 // Search attributes of a delivery, all of type Keyword.
 var (
@@ -27,11 +31,13 @@ var (
 	Space = temporal.NewSearchAttributeKeyKeyword("GitBookSpace")
 	// Site is the id of the site, when the event has one.
 	Site = temporal.NewSearchAttributeKeyKeyword("GitBookSite")
+	// Job is the id of the bulk redelivery that started the run, if one did.
+	Job = temporal.NewSearchAttributeKeyKeyword("WebhookRedelivery")
 )
 
 // SearchAttributes are the keys that must be registered in the namespace.
 func SearchAttributes() []temporal.SearchAttributeKeyKeyword {
-	return []temporal.SearchAttributeKeyKeyword{Destination, EventType, Installation, Space, Site}
+	return []temporal.SearchAttributeKeyKeyword{Destination, EventType, Installation, Space, Site, Job}
 }
 
 // DeliveryID is the workflow id of the delivery of an event to a destination.
@@ -50,6 +56,23 @@ func ParseDeliveryID(id string) (eventID, destination string, ok bool) {
 	return id[:at], id[at+1:], true
 }
 
+// holdPrefix begins the workflow id of a Hold. No delivery's id looks like it,
+// because it has no "@".
+const holdPrefix = "hold."
+
+// HoldID is the workflow id of the hold of a destination.
+func HoldID(destination string) string {
+	return holdPrefix + destination
+}
+
+// redeliveryPrefix begins the workflow id of a Redelivery.
+const redeliveryPrefix = "redelivery."
+
+// RedeliveryID is the workflow id of the bulk job with that id.
+func RedeliveryID(id string) string {
+	return redeliveryPrefix + id
+}
+
 // InstallationDestination is the name of the destination that an installation
 // itself is.
 func InstallationDestination(installationID string) string {
@@ -59,4 +82,6 @@ func InstallationDestination(installationID string) string {
 // Register registers the workflows under the names of their functions.
 func Register(registry worker.WorkflowRegistry) {
 	registry.RegisterWorkflow(Delivery)
+	registry.RegisterWorkflow(Redelivery)
+	registry.RegisterWorkflow(Hold)
 }

@@ -28,7 +28,7 @@ func TestStoredNames(t *testing.T) {
 		attributes = append(attributes, key.GetName())
 		require.Equal(t, "Keyword", key.GetValueType().String())
 	}
-	require.Equal(t, []string{"WebhookDestination", "GitBookEventType", "GitBookInstallation", "GitBookSpace", "GitBookSite"}, attributes)
+	require.Equal(t, []string{"WebhookDestination", "GitBookEventType", "GitBookInstallation", "GitBookSpace", "GitBookSite", "WebhookRedelivery"}, attributes)
 }
 
 func TestParseDeliveryID(t *testing.T) {

@@ -5,6 +5,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"go.uber.org/fx/fxevent"
 
 	"github.com/gitbook-courier/courier/config"
+	"github.com/gitbook-courier/courier/internal/store"
 )
 
 // Options are what a program brings along.
@@ -28,6 +30,9 @@ type Options struct {
 	Temporal client.Options
 	// Logger takes all logs.
 	Logger *slog.Logger
+	// Failed, when not nil, tells of something outside the modules without which
+	// they cannot go on.
+	Failed <-chan error
 	// Ready, when not nil, is called once, when everything that was asked for
 	// is at work.
 	Ready func()
@@ -46,7 +51,8 @@ func Run(ctx context.Context, o Options, modules ...fx.Option) error {
 	if err := app.Err(); err != nil {
 		return dig.RootCause(err)
 	}
-	failed := app.Wait()
+	// fx reports a signal of the operating system here too, with exit code 0.
+	ended := app.Wait()
 	if err := app.Start(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -56,8 +62,11 @@ func Run(ctx context.Context, o Options, modules ...fx.Option) error {
 	var err error
 	select {
 	case <-ctx.Done():
-	case signal := <-failed:
-		err = fmt.Errorf("stopped with exit code %d", signal.ExitCode)
+	case err = <-o.Failed:
+	case signal := <-ended:
+		if signal.ExitCode != 0 {
+			err = errors.New("stopped; the log above says why")
+		}
 	}
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.Config.StopTimeout())
 	defer cancel()
@@ -91,6 +100,7 @@ var base = fx.Module("base",
 		newIdentity,
 		newClient,
 		newConnection,
+		func(c client.Client, temporal *connection) *store.Store { return store.New(c, temporal.namespace) },
 	),
 	fx.Invoke(func(lc fx.Lifecycle, c *connection) {
 		lc.Append(fx.StartStopHook(c.start, c.stop))

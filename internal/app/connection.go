@@ -143,7 +143,7 @@ func (c *connection) prepare(ctx context.Context) error {
 	case err == nil, errors.As(err, &exists):
 		return nil
 	case errors.As(err, &denied), errors.As(err, &unimplemented):
-		c.log.Warn("cannot register search attributes; have them created: " + c.createCommand())
+		c.log.Warn("search attributes cannot be registered from here; have them created", "command", c.createCommand())
 		return nil
 	case errors.As(err, &unknown):
 		return fmt.Errorf("namespace %q does not exist; create it: temporal operator namespace create --namespace %s", c.namespace, c.namespace)

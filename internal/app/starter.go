@@ -10,7 +10,6 @@ import (
 	"syscall"
 	"time"
 
-	"go.temporal.io/sdk/client"
 	"go.uber.org/fx"
 
 	"github.com/gitbook-courier/courier/config"
@@ -23,9 +22,6 @@ import (
 var Starter = fx.Module("starter",
 	fx.Provide(
 		fx.Private,
-		func(c client.Client, temporal *connection) *store.Store {
-			return store.New(c, temporal.namespace)
-		},
 		func(s *store.Store) ingress.Store { return s },
 		ingress.New,
 		deliveries.NewAPI,

@@ -11,18 +11,19 @@ import (
 	"github.com/gitbook-courier/courier/activities"
 	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/internal/seal"
+	"github.com/gitbook-courier/courier/internal/store"
 	"github.com/gitbook-courier/courier/workflows"
 )
 
 // Worker runs the workflows and their activities.
 var Worker = fx.Module("worker",
-	fx.Provide(fx.Private, newActivities, newRunner),
+	fx.Provide(fx.Private, newActivities, newRegistrations, store.NewHolds, store.NewOperations, newRunner),
 	fx.Invoke(func(lc fx.Lifecycle, r *runner) {
 		lc.Append(fx.StartStopHook(r.start, r.stop))
 	}),
 )
 
-func newActivities(c config.Config, keys *seal.Keyring, temporal client.Client, id identity) *activities.Activities {
+func newActivities(c config.Config, keys *seal.Keyring, temporal client.Client, holds *store.Holds, id identity) *activities.Activities {
 	destinations := make(map[string]activities.Target, len(c.Destinations))
 	for _, d := range c.Destinations {
 		destinations[d.Name] = target(d)
@@ -35,6 +36,7 @@ func newActivities(c config.Config, keys *seal.Keyring, temporal client.Client, 
 		},
 		Keys:     keys,
 		Signaler: temporal,
+		Holds:    holds,
 		Worker:   string(id),
 	})
 }
@@ -45,6 +47,13 @@ func target(d config.Destination) activities.Target {
 		secrets[i] = secret.Reveal()
 	}
 	return activities.Target{URL: d.URL.Reveal(), Secrets: secrets, Headers: d.Headers, AllowPrivate: d.AllowPrivate}
+}
+
+// registrations are the activities that a worker runs.
+type registrations []interface{ Register(worker.ActivityRegistry) }
+
+func newRegistrations(deliver *activities.Activities, operate *store.Operations) registrations {
+	return registrations{deliver, operate}
 }
 
 // runner is the Temporal worker, which begins when Temporal is there.
@@ -60,14 +69,16 @@ type runner struct {
 	running bool
 }
 
-func newRunner(o Options, c client.Client, temporal *connection, acts *activities.Activities, down fx.Shutdowner) *runner {
+func newRunner(o Options, c client.Client, temporal *connection, tasks registrations, down fx.Shutdowner) *runner {
 	r := &runner{temporal: temporal, ready: o.Ready, log: o.Logger, down: down, done: make(chan struct{})}
 	r.worker = worker.New(c, workflows.TaskQueue, worker.Options{
 		WorkerStopTimeout: o.Config.WorkerStopTimeout(),
 		OnFatalError:      func(err error) { r.fail(err) },
 	})
 	workflows.Register(r.worker)
-	acts.Register(r.worker)
+	for _, task := range tasks {
+		task.Register(r.worker)
+	}
 	return r
 }
 

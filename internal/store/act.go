@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/workflows"
 )
 
@@ -21,16 +22,21 @@ type StateError struct{ Reason string }
 func (e *StateError) Error() string { return e.Reason }
 
 // Redeliver starts a further run of a delivery that is over: the same event
-// under the same ids, with the input that refresh makes of the last run's. It
-// returns the new run's id. It returns ErrUnknown for an unknown delivery and
-// a *StateError while the delivery is running.
-func (s *Store) Redeliver(ctx context.Context, destination, eventID string, refresh func(workflows.DeliveryInput) workflows.DeliveryInput) (runID string, err error) {
+// under the same ids, with what the configuration says of its destination
+// today. It returns the new run's id. It returns ErrUnknown for an unknown
+// delivery and a *StateError while the delivery is running.
+func (s *Store) Redeliver(ctx context.Context, destination, eventID string, c config.Config) (runID string, err error) {
 	described, err := s.describe(ctx, workflows.DeliveryID(eventID, destination), "")
 	if err != nil {
 		return "", err
 	}
+	return s.redeliver(ctx, described.GetWorkflowExecutionInfo(), c, "")
+}
+
+// redeliver starts a further run after the latest one, for a bulk job when job
+// is not empty.
+func (s *Store) redeliver(ctx context.Context, info *workflowpb.WorkflowExecutionInfo, c config.Config, job string) (runID string, err error) {
 	running := &StateError{"the delivery is still running; retry it, or cancel it first"}
-	info := described.GetWorkflowExecutionInfo()
 	if info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		return "", running
 	}
@@ -39,7 +45,8 @@ func (s *Store) Redeliver(ctx context.Context, destination, eventID string, refr
 		return "", err
 	}
 	input.Reason = workflows.ReasonRedelivery
-	run, err := s.run(ctx, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE, refresh(input), copyAttributes(info), event)
+	input.Attempts = nil
+	run, err := s.run(ctx, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE, refresh(c, input), attributesFor(info, job), event)
 	var started *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &started) {
 		return "", running
@@ -52,11 +59,7 @@ func (s *Store) Redeliver(ctx context.Context, destination, eventID string, refr
 
 // arguments are what a run was started with.
 func (s *Store) arguments(ctx context.Context, info *workflowpb.WorkflowExecutionInfo) (input workflows.DeliveryInput, event converter.RawValue, err error) {
-	history := s.client.GetWorkflowHistory(ctx, info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-	if !history.HasNext() {
-		return input, event, ErrUnknown
-	}
-	first, err := history.Next()
+	first, err := s.firstEvent(ctx, info.GetExecution())
 	if err != nil {
 		return input, event, err
 	}
@@ -67,11 +70,15 @@ func (s *Store) arguments(ctx context.Context, info *workflowpb.WorkflowExecutio
 	return input, event, nil
 }
 
-// copyAttributes are a run's search attributes, for the next run.
-func copyAttributes(info *workflowpb.WorkflowExecutionInfo) temporal.SearchAttributes {
+// attributesFor are the search attributes of the run that follows a run.
+func attributesFor(info *workflowpb.WorkflowExecutionInfo, job string) temporal.SearchAttributes {
 	var updates []temporal.SearchAttributeUpdate
 	for _, key := range workflows.SearchAttributes() {
-		if value := attribute(info.GetSearchAttributes(), key); value != "" {
+		value := attribute(info.GetSearchAttributes(), key)
+		if key == workflows.Job {
+			value = job
+		}
+		if value != "" {
 			updates = append(updates, key.ValueSet(value))
 		}
 	}

@@ -68,13 +68,3 @@ type Run struct {
 	NextAttemptAt *time.Time           `json:"nextAttemptAt,omitempty"`
 	Attempts      []activities.Attempt `json:"attempts"`
 }
-
-// failure says why the run did not deliver, or has not yet.
-func (r Run) failure() string {
-	for i := len(r.Attempts) - 1; i >= 0; i-- {
-		if attempt := r.Attempts[i]; attempt.Error != "" {
-			return attempt.Outcome + ": " + attempt.Error
-		}
-	}
-	return ""
-}

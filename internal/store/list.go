@@ -40,6 +40,8 @@ type Filter struct {
 	Destination, Type, Installation, Space, Site string
 	// Status is the status of the delivery's latest run.
 	Status Status
+	// Job is the bulk redelivery that started the run.
+	Job string
 	// Since and Until bound when the latest run started: at or after Since,
 	// before Until.
 	Since, Until time.Time
@@ -232,6 +234,7 @@ func (f Filter) query() string {
 	equal(workflows.Installation.GetName(), f.Installation)
 	equal(workflows.Space.GetName(), f.Space)
 	equal(workflows.Site.GetName(), f.Site)
+	equal(workflows.Job.GetName(), f.Job)
 	if !f.Since.IsZero() {
 		terms = append(terms, "StartTime >= "+quoteTime(f.Since))
 	}
@@ -249,6 +252,11 @@ func (f Filter) query() string {
 		terms = append(terms, "ExecutionStatus IN ('Canceled', 'Terminated')")
 	}
 	return strings.Join(terms, " AND ")
+}
+
+// oldestFirst sorts executions by their start.
+func oldestFirst(executions []*workflowpb.WorkflowExecutionInfo) {
+	slices.SortFunc(executions, func(a, b *workflowpb.WorkflowExecutionInfo) int { return compare(position(b), position(a)) })
 }
 
 func quote(s string) string {

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -25,21 +24,16 @@ import (
 // or the namespace's retention has removed it.
 var ErrUnknown = errors.New("no such delivery: there never was one, or Temporal's retention has removed it")
 
-// memo is what is stored beside a run so that it can be shown without reading
-// its history.
+// memo is a run's memo.
 type memo struct {
 	Reason     string
 	URL        string
 	AcceptedAt time.Time
 }
 
-func (m memo) fields() map[string]any {
-	return map[string]any{"reason": m.Reason, "url": m.URL, "acceptedAt": m.AcceptedAt}
-}
-
 func readMemo(pb *commonpb.Memo) memo {
 	var m memo
-	for name, into := range map[string]any{"reason": &m.Reason, "url": &m.URL, "acceptedAt": &m.AcceptedAt} {
+	for name, into := range map[string]any{workflows.MemoReason: &m.Reason, workflows.MemoURL: &m.URL, workflows.MemoAcceptedAt: &m.AcceptedAt} {
 		// What cannot be read is shown as absent.
 		_ = converter.GetDefaultDataConverter().FromPayload(pb.GetFields()[name], into)
 	}
@@ -75,7 +69,8 @@ func (s *Store) Get(ctx context.Context, destination, eventID string) (Delivery,
 			return Delivery{}, err
 		}
 	}
-	return delivery, s.add(ctx, &delivery, latest)
+	err = s.add(ctx, &delivery, latest)
+	return delivery, err
 }
 
 // add adds a run to a delivery, which it makes the delivery's latest.
@@ -85,7 +80,10 @@ func (s *Store) add(ctx context.Context, d *Delivery, described *workflowservice
 		return err
 	}
 	d.Runs = append(d.Runs, run)
-	d.Status, d.ClosedAt, d.Failure = run.Status, run.ClosedAt, run.failure()
+	d.Status, d.ClosedAt, d.Failure = run.Status, run.ClosedAt, ""
+	if run.Status != Delivered {
+		d.Failure = workflows.LastFailure(run.Attempts)
+	}
 	d.AttemptCount += len(run.Attempts)
 	return nil
 }
@@ -110,7 +108,7 @@ func (s *Store) runIDs(ctx context.Context, id string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(executions, func(a, b *workflowpb.WorkflowExecutionInfo) int { return compare(position(b), position(a)) })
+	oldestFirst(executions)
 	ids := make([]string, len(executions))
 	for i, execution := range executions {
 		ids[i] = execution.GetExecution().GetRunId()
@@ -143,26 +141,23 @@ func attribute(attributes *commonpb.SearchAttributes, key temporal.SearchAttribu
 
 // readRun reads a run's attempts: those of a running one from what its pending
 // activity heartbeat, those of a closed one from its outcome.
-func (s *Store) readRun(ctx context.Context, described *workflowservice.DescribeWorkflowExecutionResponse) (Run, error) {
+func (s *Store) readRun(ctx context.Context, described *workflowservice.DescribeWorkflowExecutionResponse) (run Run, err error) {
 	info := described.GetWorkflowExecutionInfo()
-	run := Run{
+	run = Run{
 		RunID:     info.GetExecution().GetRunId(),
 		Reason:    readMemo(info.GetMemo()).Reason,
 		StartedAt: info.GetStartTime().AsTime(),
 		Attempts:  []activities.Attempt{},
 	}
 	if info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
-		run.readPending(described.GetPendingActivities())
-		return run, nil
+		err = s.readRunning(ctx, &run, described)
+		return run, err
 	}
 	run.ClosedAt = at(info.GetCloseTime())
 	run.Status = closedStatus(info.GetStatus())
 	outcome, err := s.outcome(ctx, info.GetExecution())
-	if err != nil {
-		return Run{}, err
-	}
 	run.Attempts = append(run.Attempts, outcome...)
-	return run, nil
+	return run, err
 }
 
 func closedStatus(status enumspb.WorkflowExecutionStatus) Status {
@@ -176,52 +171,98 @@ func closedStatus(status enumspb.WorkflowExecutionStatus) Status {
 	}
 }
 
-// readPending reads the state of a running run from its activity. There is
-// none in the first moments, before a worker has seen the workflow.
-func (r *Run) readPending(pending []*workflowpb.PendingActivityInfo) {
-	r.Status = Pending
+// readRunning reads the state of a running run from its pending activity. A
+// run without one either has just begun or, when no workflow task is pending
+// either, waits for its release.
+func (s *Store) readRunning(ctx context.Context, run *Run, described *workflowservice.DescribeWorkflowExecutionResponse) error {
+	pending := described.GetPendingActivities()
 	if len(pending) == 0 {
-		return
+		run.Status = Pending
+		if described.GetPendingWorkflowTask() == nil {
+			run.Status = Held
+		}
+		return s.readBeforeHold(ctx, run, described)
 	}
 	send := pending[0]
-	var log []activities.Attempt
-	if details := send.GetHeartbeatDetails(); details != nil {
-		_ = converter.GetDefaultDataConverter().FromPayloads(details, &log) // unreadable is as good as none
+	if send.GetHeartbeatDetails() == nil {
+		if err := s.readBeforeHold(ctx, run, described); err != nil {
+			return err
+		}
+	} else {
+		_ = converter.GetDefaultDataConverter().FromPayloads(send.GetHeartbeatDetails(), &run.Attempts) // unreadable is as good as none
 	}
 	failed := int(send.GetAttempt()) - 1
-	started := send.GetState() == enumspb.PENDING_ACTIVITY_STATE_STARTED
-	if started && len(log) > failed {
-		r.Attempts = append(activities.CompleteLog(log, failed), log[failed])
-	} else {
-		r.Attempts = activities.CompleteLog(log, failed)
+	if started := send.GetState() == enumspb.PENDING_ACTIVITY_STATE_STARTED; !started {
+		run.Attempts = activities.CompleteLog(run.Attempts, max(len(run.Attempts), failed))
+		run.NextAttemptAt = at(send.GetNextAttemptScheduleTime())
 	}
-	if failed > 0 {
-		r.Status = Retrying
+	switch {
+	case send.GetPaused():
+		run.Status = Held
+	case len(run.Attempts) > 1 || failed > 0:
+		run.Status = Retrying
+	default:
+		run.Status = Pending
 	}
-	if send.GetPaused() {
-		r.Status = Held
-		return
+	return nil
+}
+
+// firstSendEvents is how many events the history of a run has until its first
+// SendWebhook runs; one that was held has more.
+const firstSendEvents = 5
+
+// readBeforeHold reads the attempts that were made before the run was held:
+// the activity that found the hold failed with the log.
+func (s *Store) readBeforeHold(ctx context.Context, run *Run, described *workflowservice.DescribeWorkflowExecutionResponse) error {
+	info := described.GetWorkflowExecutionInfo()
+	if info.GetHistoryLength() <= firstSendEvents {
+		return nil
 	}
-	if !started {
-		r.NextAttemptAt = at(send.GetNextAttemptScheduleTime())
+	events := s.client.GetWorkflowHistory(ctx, info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		if err != nil {
+			return err
+		}
+		if failed := event.GetActivityTaskFailedEventAttributes(); failed != nil {
+			_ = converter.GetDefaultDataConverter().FromPayloads(applicationDetails(failed.GetFailure()), &run.Attempts) // as above
+		}
 	}
+	return nil
 }
 
 // outcome is the attempt log in a closed run's result or failure.
 func (s *Store) outcome(ctx context.Context, execution *commonpb.WorkflowExecution) ([]activities.Attempt, error) {
+	var result workflows.DeliveryResult
+	err := s.readOutcome(ctx, execution, &result)
+	return result.Attempts, err
+}
+
+// readOutcome reads what a closed workflow left, as its result or as the
+// details of its failure, into value.
+func (s *Store) readOutcome(ctx context.Context, execution *commonpb.WorkflowExecution, value any) error {
 	events := s.client.GetWorkflowHistory(ctx, execution.GetWorkflowId(), execution.GetRunId(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT)
 	if !events.HasNext() {
-		return nil, nil
+		return nil
 	}
 	event, err := events.Next()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var result workflows.DeliveryResult
+	// A workflow that someone terminated leaves nothing.
 	if payloads := outcomePayloads(event); payloads != nil {
-		_ = converter.GetDefaultDataConverter().FromPayloads(payloads, &result) // a run that someone terminated has none
+		return converter.GetDefaultDataConverter().FromPayloads(payloads, value)
 	}
-	return result.Attempts, nil
+	return nil
+}
+
+// firstEvent is the event that a workflow began with.
+func (s *Store) firstEvent(ctx context.Context, execution *commonpb.WorkflowExecution) (*historypb.HistoryEvent, error) {
+	events := s.client.GetWorkflowHistory(ctx, execution.GetWorkflowId(), execution.GetRunId(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	if !events.HasNext() {
+		return nil, ErrUnknown
+	}
+	return events.Next()
 }
 
 func outcomePayloads(event *historypb.HistoryEvent) *commonpb.Payloads {

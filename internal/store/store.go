@@ -6,9 +6,6 @@ package store
 import (
 	"context"
 	"errors"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -19,10 +16,6 @@ import (
 	"github.com/gitbook-courier/courier/activities"
 	"github.com/gitbook-courier/courier/workflows"
 )
-
-// maxKeyword is the longest search attribute, in bytes, that every visibility
-// store of Temporal takes.
-const maxKeyword = 255
 
 // Store is the deliveries of one Temporal namespace.
 type Store struct {
@@ -54,7 +47,7 @@ func (n NewDelivery) ID() string {
 // that destination was stored before, however it went. Temporal has the
 // delivery on disk when Start returns without an error.
 func (s *Store) Start(ctx context.Context, n NewDelivery) (started bool, err error) {
-	_, err = s.run(ctx, enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, n.Input, n.searchAttributes(), activities.EventPayload(n.Event))
+	_, err = s.run(ctx, enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, n.Input, workflows.Attributes(n.Input, n.Installation, n.Space, n.Site), activities.EventPayload(n.Event))
 	var duplicate *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &duplicate) {
 		return false, nil
@@ -73,37 +66,6 @@ func (s *Store) run(ctx context.Context, reuse enumspb.WorkflowIdReusePolicy, in
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		TypedSearchAttributes:                    attributes,
 		StaticSummary:                            workflows.Summary(input.EventType, input.Destination),
-		Memo:                                     memo{Reason: input.Reason, URL: input.URL, AcceptedAt: input.AcceptedAt}.fields(),
+		Memo:                                     workflows.Memo(input),
 	}, workflows.Delivery, input, event)
-}
-
-func (n NewDelivery) searchAttributes() temporal.SearchAttributes {
-	var updates []temporal.SearchAttributeUpdate
-	set := func(key temporal.SearchAttributeKeyKeyword, value string) {
-		if value = keyword(value); value != "" {
-			updates = append(updates, key.ValueSet(value))
-		}
-	}
-	set(workflows.Destination, n.Input.Destination)
-	set(workflows.EventType, n.Input.EventType)
-	set(workflows.Installation, n.Installation)
-	set(workflows.Space, n.Space)
-	set(workflows.Site, n.Site)
-	return temporal.NewSearchAttributes(updates...)
-}
-
-// keyword makes what came from outside fit for a search attribute, so that an
-// odd identifier costs its search, not the delivery.
-func keyword(value string) string {
-	value = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(value, ""))
-	for len(value) > maxKeyword {
-		_, size := utf8.DecodeLastRuneInString(value)
-		value = value[:len(value)-size]
-	}
-	return value
 }

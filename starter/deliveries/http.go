@@ -3,6 +3,7 @@
 package deliveries
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,7 +20,6 @@ import (
 	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/internal/store"
 	"github.com/gitbook-courier/courier/starter/answer"
-	"github.com/gitbook-courier/courier/workflows"
 )
 
 const (
@@ -43,7 +43,7 @@ func NewAPI(s *store.Store, c config.Config, log *slog.Logger, now func() time.T
 // Register registers the API's routes below /api.
 func (a *API) Register(r *mux.Router) {
 	route := func(path, method string, h answer.Handler) {
-		r.Handle(path, answer.Methods(a.log, map[string]http.Handler{method: answer.Handle(a.log, explain(h))}))
+		r.Handle(path, answer.Methods(a.log, map[string]http.Handler{method: a.handle(h)}))
 	}
 	const one = "/api/deliveries/{destination}/{eventId}"
 	route("/api/deliveries", http.MethodGet, a.list)
@@ -51,6 +51,26 @@ func (a *API) Register(r *mux.Router) {
 	route(one+"/redeliver", http.MethodPost, a.redeliver)
 	route(one+"/retry", http.MethodPost, a.retry)
 	route(one+"/cancel", http.MethodPost, a.cancel)
+	route("/api/redeliveries", http.MethodPost, a.redeliverMany)
+	r.Handle("/api/redeliveries/{id}", answer.Methods(a.log, map[string]http.Handler{
+		http.MethodGet: a.handle(a.job), http.MethodDelete: a.handle(a.cancelJob),
+	}))
+	route("/api/destinations", http.MethodGet, a.listDestinations)
+	route("/api/destinations/{name}/pause", http.MethodPost, a.pause)
+	route("/api/destinations/{name}/resume", http.MethodPost, a.resume)
+	route("/api/destinations/{name}/test", http.MethodPost, a.test)
+}
+
+// apiTimeout bounds what one request may ask of Temporal.
+const apiTimeout = 15 * time.Second
+
+// handle serves h within the time that a request has.
+func (a *API) handle(h answer.Handler) http.Handler {
+	return answer.Handle(a.log, explain(func(w http.ResponseWriter, r *http.Request) error {
+		ctx, cancel := context.WithTimeout(r.Context(), apiTimeout)
+		defer cancel()
+		return h(w, r.WithContext(ctx))
+	}))
 }
 
 // explain turns what can go wrong with a delivery into an answer.
@@ -60,13 +80,14 @@ func explain(h answer.Handler) answer.Handler {
 		var (
 			state       *store.StateError
 			unavailable *serviceerror.Unavailable
+			late        *serviceerror.DeadlineExceeded
 		)
 		switch {
-		case errors.Is(err, store.ErrUnknown):
+		case errors.Is(err, store.ErrUnknown), errors.Is(err, store.ErrJobUnknown):
 			return answer.Errorf(http.StatusNotFound, err.Error())
 		case errors.As(err, &state):
 			return answer.Errorf(http.StatusConflict, state.Reason)
-		case errors.As(err, &unavailable):
+		case errors.As(err, &unavailable), errors.As(err, &late), errors.Is(err, context.DeadlineExceeded):
 			return &answer.Error{Status: http.StatusServiceUnavailable, Message: "Temporal cannot be reached", Cause: err}
 		default:
 			return err
@@ -112,9 +133,7 @@ type done struct {
 // redeliver serves POST /api/deliveries/{destination}/{eventId}/redeliver.
 func (a *API) redeliver(w http.ResponseWriter, r *http.Request) error {
 	destination, eventID := address(r)
-	runID, err := a.deliveries.Redeliver(r.Context(), destination, eventID, func(input workflows.DeliveryInput) workflows.DeliveryInput {
-		return store.Refresh(a.config, input)
-	})
+	runID, err := a.deliveries.Redeliver(r.Context(), destination, eventID, a.config)
 	if err != nil {
 		return err
 	}

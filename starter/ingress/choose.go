@@ -2,11 +2,13 @@ package ingress
 
 import (
 	"fmt"
+	"net/http"
 
 	"github.com/gitbook-courier/courier/activities"
 	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/gitbook"
 	"github.com/gitbook-courier/courier/internal/store"
+	"github.com/gitbook-courier/courier/starter/answer"
 	"github.com/gitbook-courier/courier/workflows"
 )
 
@@ -23,7 +25,7 @@ func (in *Ingress) choose(event gitbook.Event, installation string, environment 
 			AcceptedAt:       in.now().UTC(),
 		}
 		chosen = append(chosen, store.NewDelivery{
-			Input:        store.Configure(input, d, displayURL),
+			Input:        store.Configure(in.config, input, d, displayURL),
 			Event:        event.Raw(),
 			Installation: installation,
 			Space:        event.SpaceID,
@@ -32,6 +34,9 @@ func (in *Ingress) choose(event gitbook.Event, installation string, environment 
 	}
 	if _, listed := in.config.Installation(installation); listed {
 		if webhook, ok := environment.Webhook(event.Type); ok {
+			if !config.ValidInstallationID(installation) {
+				return nil, answer.Errorf(http.StatusBadRequest, "environment.installation.id: must be 1 to 128 visible ASCII characters without / and @")
+			}
 			name := workflows.InstallationDestination(installation)
 			sealed, err := activities.SealWebhook(in.keys, workflows.DeliveryID(event.ID, name), webhook)
 			if err != nil {

@@ -1,0 +1,42 @@
+# Two modules live here: the root, and standalone, which embeds the Temporal server.
+# Every target is a plain go command that can be run by hand as well.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+WORKFLOWCHECK := go run go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
+FUZZTIME ?= 10s
+
+.PHONY: help standalone test lint replay fuzz histories tidy-check
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
+
+standalone: ## Run all of Courier in one process: Temporal and its UI, worker, starter, on SQLite
+	go -C standalone run .
+
+# The race detector watches our own code in the root; under it the embedded server is many times slower.
+test: ## Test both modules, end to end included
+	go test -race ./...
+	go -C standalone test ./...
+
+lint: tidy-check ## Check style, architecture, and that workflow code is deterministic
+	$(GOLANGCI_LINT) run
+	cd standalone && $(GOLANGCI_LINT) run
+	$(WORKFLOWCHECK) -config .workflowcheck.yml ./workflows/...
+
+replay: ## Replay the stored histories of every release
+	go test -count=1 -v -run 'Replay|History|Histories' ./workflows
+
+fuzz: ## Run every fuzz target of both modules for FUZZTIME (10s)
+	grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func / /' | while read -r file name; do \
+		go -C "$$(dirname "$$file")" test -run='^$$' -fuzz="^$$name\$$" -fuzztime=$(FUZZTIME) . ; done
+
+histories: ## Rewrite the current release's stored histories from the end-to-end tests
+	go -C standalone test ./e2e -update
+
+tidy-check:
+	go mod tidy -diff
+	go -C standalone mod tidy -diff

@@ -1,0 +1,112 @@
+package engine
+
+import (
+	"net"
+	"time"
+
+	"go.temporal.io/server/common/authorization"
+	"go.temporal.io/server/common/cluster"
+	"go.temporal.io/server/common/config"
+	"go.temporal.io/server/common/dynamicconfig"
+	"go.temporal.io/server/common/log"
+	"go.temporal.io/server/common/membership/static"
+	"go.temporal.io/server/common/primitives"
+	"go.temporal.io/server/temporal"
+)
+
+const (
+	// clusterName is stored in the database; another name would not find its records again.
+	clusterName = "active"
+
+	// historyShards is stored in the database too. One is enough: SQLite has a single writer.
+	historyShards = 1
+
+	mainStore       = "main"
+	visibilityStore = "visibility"
+)
+
+// serverOptions assembles the server: all four services, membership fixed to this process, no authorization, because whoever reaches
+// the loopback port is the operator.
+func serverOptions(files databaseFiles, a addresses, logger log.Logger) []temporal.ServerOption {
+	return []temporal.ServerOption{
+		temporal.WithConfig(serverConfig(files, a)),
+		temporal.ForServices(temporal.DefaultServices),
+		temporal.WithStaticHosts(map[primitives.ServiceName]static.Hosts{
+			primitives.FrontendService: static.SingleLocalHost(a.frontendDial()),
+			primitives.HistoryService:  static.SingleLocalHost(a.history.String()),
+			primitives.MatchingService: static.SingleLocalHost(a.matching.String()),
+			primitives.WorkerService:   static.SingleLocalHost(a.worker.String()),
+		}),
+		temporal.WithLogger(logger),
+		temporal.WithAuthorizer(authorization.NewNoopAuthorizer()),
+		temporal.WithClaimMapper(func(*config.Config) authorization.ClaimMapper { return authorization.NewNoopClaimMapper() }),
+		temporal.WithDynamicConfigClient(dynamicConfig()),
+	}
+}
+
+func serverConfig(files databaseFiles, a addresses) *config.Config {
+	noArchive := config.ArchivalNamespaceDefaults{
+		History:    config.HistoryArchivalNamespaceDefaults{State: "disabled"},
+		Visibility: config.VisibilityArchivalNamespaceDefaults{State: "disabled"},
+	}
+	return &config.Config{
+		Global: config.Global{
+			Membership: config.Membership{BroadcastAddress: loopback, MaxJoinDuration: 10 * time.Second},
+		},
+		Persistence: config.Persistence{
+			NumHistoryShards: historyShards,
+			DefaultStore:     mainStore,
+			VisibilityStore:  visibilityStore,
+			DataStores: map[string]config.DataStore{
+				mainStore:       {SQL: sqlConfig(files.main)},
+				visibilityStore: {SQL: sqlConfig(files.visibility)},
+			},
+		},
+		ClusterMetadata: &cluster.Config{
+			FailoverVersionIncrement: 10,
+			MasterClusterName:        clusterName,
+			CurrentClusterName:       clusterName,
+			ClusterInformation: map[string]cluster.ClusterInformation{
+				clusterName: {Enabled: true, InitialFailoverVersion: 1, RPCAddress: a.frontendDial()},
+			},
+		},
+		DCRedirectionPolicy: config.DCRedirectionPolicy{Policy: "noop"},
+		Services: map[string]config.Service{
+			string(primitives.FrontendService): service(a.frontend),
+			string(primitives.HistoryService):  service(a.history),
+			string(primitives.MatchingService): service(a.matching),
+			string(primitives.WorkerService):   service(a.worker),
+		},
+		Archival: config.Archival{
+			History:    config.HistoryArchival{State: "disabled"},
+			Visibility: config.VisibilityArchival{State: "disabled"},
+		},
+		NamespaceDefaults: config.NamespaceDefaults{Archival: noArchive},
+		PublicClient:      config.PublicClient{HostPort: a.frontendDial()},
+	}
+}
+
+func service(a *net.TCPAddr) config.Service {
+	return config.Service{RPC: config.RPC{BindOnIP: a.IP.String(), GRPCPort: a.Port}}
+}
+
+// dynamicConfig lists what differs from the server's defaults, which already allow eager starts, updates, batch operations and the
+// pausing of activities.
+func dynamicConfig() dynamicconfig.Client {
+	return dynamicconfig.StaticClient{
+		// One partition: with one process there is nothing to spread, and a backlog over four would need more pollers.
+		dynamicconfig.MatchingNumTaskqueueReadPartitions.Key():  1,
+		dynamicconfig.MatchingNumTaskqueueWritePartitions.Key(): 1,
+
+		// The default of 128000 cached workflows is meant for a server with a machine of its own.
+		dynamicconfig.HistoryCacheHostLevelMaxSize.Key(): 8192,
+
+		// The default of 10 list requests a second would throttle an operator's browser tabs and the product's own lists.
+		dynamicconfig.FrontendMaxNamespaceVisibilityRPSPerInstance.Key(): 200,
+
+		dynamicconfig.WorkflowPauseEnabled.Key(): true,
+
+		// This would report the server's version to its makers once a day.
+		dynamicconfig.EnableServerVersionCheck.Key(): false,
+	}
+}

@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"database/sql"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	schema "go.temporal.io/server/schema/sqlite"
+)
+
+// Ensure that a change of the server's tables does not go unnoticed: schemaVersion has to change with them.
+func TestSchemaVersionStandsForServersTables(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "0.11", schema.Version)
+	require.Equal(t, "0.1", schema.VisibilityVersion)
+	require.Equal(t, 1, schemaVersion)
+}
+
+func TestPrepareMakesDurablePrivateFiles(t *testing.T) {
+	t.Parallel()
+	// The characters have a meaning in the URI that the driver takes.
+	dir := filepath.Join(t.TempDir(), "a?b#c%20d e")
+	lock, err := lockDataDir(dir)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = lock.Close() })
+	info, err := os.Stat(dir)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o700), info.Mode().Perm())
+
+	files := filesIn(dir)
+	for range 2 { // The second time they are recognized.
+		require.NoError(t, files.prepare(t.Context(), Options{DataDir: dir, Namespace: testNamespace}))
+	}
+	for _, path := range []string{files.main, files.visibility} {
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+
+		// The attributes are the ones the server connects with; open takes the same.
+		require.Equal(t, map[string]string{
+			"mode": "rwc", "busy_timeout": "10000", "journal_mode": "wal", "synchronous": "full",
+		}, sqlConfig(path).ConnectAttributes)
+		db, err := open(path)
+		require.NoError(t, err)
+		require.Equal(t, "wal", pragma(t, db, "journal_mode"))
+		require.Equal(t, "2", pragma(t, db, "synchronous")) // 2 is FULL.
+		require.NoError(t, db.Close())
+	}
+	require.Empty(t, fieldIndexes(t, dir))
+}
+
+func pragma(t *testing.T, db *sql.DB, name string) string {
+	t.Helper()
+	var value string
+	require.NoError(t, db.QueryRowContext(t.Context(), "PRAGMA "+name).Scan(&value))
+	return value
+}
+
+// fieldIndexes lists the indexes of pre-allocated search attributes.
+func fieldIndexes(t *testing.T, dir string) []string {
+	t.Helper()
+	db, err := open(filesIn(dir).visibility)
+	require.NoError(t, err)
+	defer db.Close()
+	rows, err := db.QueryContext(t.Context(), "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL ORDER BY name")
+	require.NoError(t, err)
+	defer rows.Close()
+	var names []string
+	all := 0
+	for rows.Next() {
+		var name, statement string
+		require.NoError(t, rows.Scan(&name, &statement))
+		all++
+		if fieldIndex.MatchString(statement) {
+			names = append(names, name)
+		}
+	}
+	require.NoError(t, rows.Err())
+	require.Greater(t, all, 15, "the indexes of the built-in attributes stay")
+	return names
+}
+
+func TestAddAliases(t *testing.T) {
+	t.Parallel()
+	const (
+		keyword = enumspb.INDEXED_VALUE_TYPE_KEYWORD
+		boolean = enumspb.INDEXED_VALUE_TYPE_BOOL
+	)
+	tests := []struct {
+		name        string
+		givePresent map[string]string
+		giveWanted  map[string]enumspb.IndexedValueType
+		want        map[string]string
+		wantChanged bool
+		wantErr     string
+	}{
+		{
+			name:        "first fields in the order of the names",
+			giveWanted:  map[string]enumspb.IndexedValueType{"B": keyword, "A": keyword, "C": boolean},
+			want:        map[string]string{"Keyword01": "A", "Keyword02": "B", "Bool01": "C"},
+			wantChanged: true,
+		},
+		{
+			name:        "present ones keep their fields",
+			givePresent: map[string]string{"Keyword02": "A", "Text01": "Operators"},
+			giveWanted:  map[string]enumspb.IndexedValueType{"A": keyword, "B": keyword},
+			want:        map[string]string{"Keyword02": "A", "Text01": "Operators", "Keyword01": "B"},
+			wantChanged: true,
+		},
+		{
+			name:        "nothing to add",
+			givePresent: map[string]string{"Keyword01": "A"},
+			giveWanted:  map[string]enumspb.IndexedValueType{"A": keyword},
+			want:        map[string]string{"Keyword01": "A"},
+		},
+		{
+			name:       "no field left",
+			giveWanted: map[string]enumspb.IndexedValueType{"A": boolean, "B": boolean, "C": boolean, "D": boolean},
+			wantErr:    "search attribute D: every field of type Bool is in use; remove a custom search attribute",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got, changed, err := addAliases(tt.givePresent, tt.giveWanted)
+			if tt.wantErr != "" {
+				require.EqualError(t, err, tt.wantErr)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, tt.want, got)
+			require.Equal(t, tt.wantChanged, changed)
+		})
+	}
+}
+
+func describe(namespace string) *workflowservice.DescribeNamespaceRequest {
+	return &workflowservice.DescribeNamespaceRequest{Namespace: namespace}
+}
+
+func count(query string) *workflowservice.CountWorkflowExecutionsRequest {
+	return &workflowservice.CountWorkflowExecutionsRequest{Namespace: testNamespace, Query: query}
+}

@@ -1,0 +1,116 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync/atomic"
+
+	"go.temporal.io/server/common/log"
+	"go.temporal.io/server/common/log/tag"
+)
+
+// serverLogger passes the server's warnings and errors on to slog.
+//
+// Fatal, after which the server expects the process to be gone, ends only the goroutine that called it and reports the failure to the
+// engine: a library does not exit.
+type serverLogger struct {
+	logger  *slog.Logger
+	failure chan<- error
+	muted   *atomic.Bool
+}
+
+var (
+	_ log.Logger     = (*serverLogger)(nil)
+	_ log.WithLogger = (*serverLogger)(nil)
+)
+
+func newServerLogger(logger *slog.Logger, failure chan<- error) *serverLogger {
+	return &serverLogger{logger: logger.With("component", "temporal"), failure: failure, muted: new(atomic.Bool)}
+}
+
+// quiet mutes the logger: while the server stops, its services complain of each other's absence.
+func (l *serverLogger) quiet() { l.muted.Store(true) }
+
+// Debug is dropped: the server's own progress is of no use to an operator of one process.
+func (l *serverLogger) Debug(string, ...tag.Tag) {}
+
+// Info is dropped like Debug.
+func (l *serverLogger) Info(string, ...tag.Tag) {}
+
+// Warn logs a warning, unless it is one that this kind of server always gives.
+func (l *serverLogger) Warn(msg string, tags ...tag.Tag) {
+	if expected(msg) {
+		return
+	}
+	l.log(slog.LevelWarn, msg, tags)
+}
+
+// Error logs an error.
+func (l *serverLogger) Error(msg string, tags ...tag.Tag) { l.log(slog.LevelError, msg, tags) }
+
+// DPanic logs a broken assumption as an error.
+func (l *serverLogger) DPanic(msg string, tags ...tag.Tag) { l.log(slog.LevelError, msg, tags) }
+
+// Panic logs an error and panics, as its callers rely on.
+func (l *serverLogger) Panic(msg string, tags ...tag.Tag) {
+	l.log(slog.LevelError, msg, tags)
+	panic(msg)
+}
+
+// Fatal reports what the server cannot survive and ends the calling goroutine.
+func (l *serverLogger) Fatal(msg string, tags ...tag.Tag) {
+	if !l.muted.Load() {
+		select {
+		case l.failure <- fatalError(msg, tags):
+		default: // The first failure is the telling one.
+		}
+	}
+	runtime.Goexit()
+}
+
+// With returns a logger whose lines carry tags.
+func (l *serverLogger) With(tags ...tag.Tag) log.Logger {
+	c := *l
+	c.logger = slog.New(l.logger.Handler().WithAttrs(attrs(tags)))
+	return &c
+}
+
+func (l *serverLogger) log(level slog.Level, msg string, tags []tag.Tag) {
+	if l.muted.Load() {
+		return
+	}
+	l.logger.LogAttrs(context.Background(), level, msg, attrs(tags)...)
+}
+
+func attrs(tags []tag.Tag) []slog.Attr {
+	out := make([]slog.Attr, len(tags))
+	for i, t := range tags {
+		out[i] = slog.Any(t.Key(), t.Value())
+	}
+	return out
+}
+
+// fatalError makes one line of a fatal message and the tags that explain it.
+func fatalError(msg string, tags []tag.Tag) error {
+	var details []string
+	for _, t := range tags {
+		switch t.Key() {
+		case "error", "address", "service":
+			details = append(details, fmt.Sprint(t.Value()))
+		}
+	}
+	text := "temporal server: " + msg
+	if len(details) > 0 {
+		text += ": " + strings.Join(details, ", ")
+	}
+	return errors.New(text)
+}
+
+// expected reports warnings that follow from what is switched off on purpose.
+func expected(msg string) bool {
+	return strings.HasPrefix(msg, "HTTP API port has not been set.")
+}

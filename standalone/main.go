@@ -1,0 +1,129 @@
+// Command standalone is all of Courier in one process: a Temporal server on
+// SQLite files, its UI, the worker and the HTTP starter. Without a
+// configuration file it adds a demo receiver as the one destination.
+package main
+
+import (
+	"cmp"
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"github.com/gitbook-courier/courier/config"
+	"github.com/gitbook-courier/courier/internal/app"
+	"github.com/gitbook-courier/courier/standalone/datadir"
+	"github.com/gitbook-courier/courier/standalone/demo"
+	"github.com/gitbook-courier/courier/standalone/engine"
+	"github.com/gitbook-courier/courier/workflows"
+)
+
+const name = "courier"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// After the first signal a second one kills.
+	context.AfterFunc(ctx, stop)
+	os.Exit(app.Exit(os.Stderr, name, run(ctx, os.Args[1:])))
+}
+
+// settings are the flags, each with its environment variable.
+type settings struct {
+	config, data, uiListen, temporalListen, demoListen string
+}
+
+func parse(args []string) (settings, error) {
+	var s settings
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	file := app.ConfigFlag(flags)
+	env := func(variable, byDefault string) string { return cmp.Or(os.Getenv(variable), byDefault) }
+	flags.StringVar(&s.data, "data", env("COURIER_DATA", "data"), "the `folder` of the database and the keys (COURIER_DATA)")
+	flags.StringVar(&s.uiListen, "ui-listen", env("COURIER_UI_LISTEN", "127.0.0.1:8233"), "the Temporal UI's `address` (COURIER_UI_LISTEN)")
+	flags.StringVar(&s.temporalListen, "temporal-listen", env("COURIER_TEMPORAL_LISTEN", "127.0.0.1:7233"), "Temporal's gRPC `address` (COURIER_TEMPORAL_LISTEN)")
+	flags.StringVar(&s.demoListen, "demo-listen", "127.0.0.1:9000", "the demo receiver's `address`, used without a configuration file")
+	err := app.Parse(flags, args)
+	s.config = *file
+	return s, err
+}
+
+func run(ctx context.Context, args []string) (err error) {
+	s, err := parse(args)
+	if err != nil {
+		return err
+	}
+	log := app.NewLogger(os.Stderr)
+	c, err := load(s)
+	if err != nil {
+		return err
+	}
+	temporal, err := startEngine(ctx, s, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = cmp.Or(err, temporal.Stop()) }()
+	if s.config == "" {
+		stop, err := startDemo(ctx, s, &c)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	return app.Run(ctx, app.Options{
+		Config:   c,
+		Temporal: temporal.ClientOptions(),
+		Logger:   log,
+		Failed:   temporal.Failed(),
+		Ready:    func() { fmt.Fprint(os.Stdout, banner(s, c, temporal)) },
+	}, app.Worker, app.Starter)
+}
+
+// load reads the configuration, to which the data folder's own key belongs.
+func load(s settings) (config.Config, error) {
+	key, err := datadir.SealingKey(s.data)
+	if err != nil {
+		return config.Config{}, err
+	}
+	return config.Load(s.config, config.Options{SealingKey: key})
+}
+
+func startEngine(ctx context.Context, s settings, log *slog.Logger) (*engine.Engine, error) {
+	attributes := make(map[string]enumspb.IndexedValueType)
+	for _, key := range workflows.SearchAttributes() {
+		attributes[key.GetName()] = key.GetValueType()
+	}
+	return engine.Start(ctx, engine.Options{
+		DataDir:          s.data,
+		TemporalListen:   s.temporalListen,
+		UIListen:         s.uiListen,
+		SearchAttributes: attributes,
+		Logger:           log,
+	})
+}
+
+// startDemo starts the demo receiver and makes it the configuration's one
+// destination. It also accepts events as any installation and as a relay, so
+// that both doors can be tried.
+func startDemo(ctx context.Context, s settings, c *config.Config) (stop func(), err error) {
+	secret, err := datadir.DemoSecret(s.data)
+	if err != nil {
+		return nil, err
+	}
+	receiver, err := demo.Start(s.demoListen, secret, os.Stdout)
+	if err != nil {
+		return nil, err
+	}
+	destination := config.DefaultDestination()
+	destination.Name = "demo"
+	destination.URL = config.Secret(receiver.URL())
+	destination.Secrets = []config.Secret{config.Secret(secret)}
+	destination.AllowPrivate = true
+	c.Destinations = []config.Destination{destination}
+	c.Sources = []config.Source{{Name: "demo", Secrets: destination.Secrets}}
+	c.Installations = []config.Installation{{ID: "*"}}
+	return func() { _ = receiver.Stop(context.WithoutCancel(ctx)) }, nil
+}

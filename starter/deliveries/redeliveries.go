@@ -1,0 +1,118 @@
+package deliveries
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/gorilla/mux"
+
+	"github.com/gitbook-courier/courier/internal/store"
+	"github.com/gitbook-courier/courier/starter/answer"
+	"github.com/gitbook-courier/courier/workflows"
+)
+
+const (
+	maxJobBody       = 16 << 10
+	defaultPerSecond = 50
+	maxPerSecond     = 1000
+)
+
+// jobRequest is the body of POST /api/redeliveries.
+type jobRequest struct {
+	Destination string `json:"destination"`
+	Type        string `json:"type"`
+	// Status is delivered, undelivered or cancelled. Defaults to undelivered.
+	Status string `json:"status"`
+	// Since and Until bound when the deliveries' latest run started.
+	Since time.Time `json:"since"`
+	Until time.Time `json:"until"`
+	// DryRun counts, but sends nothing.
+	DryRun bool `json:"dryRun"`
+	// PerSecond bounds how many deliveries are started in a second: 1 to 1000.
+	// Defaults to 50.
+	PerSecond int `json:"perSecond"`
+}
+
+// redeliverMany serves POST /api/redeliveries.
+func (a *API) redeliverMany(w http.ResponseWriter, r *http.Request) error {
+	request := jobRequest{Status: string(store.Undelivered), PerSecond: defaultPerSecond}
+	if err := decode(http.MaxBytesReader(w, r.Body, maxJobBody), &request); err != nil {
+		return answer.Errorf(http.StatusBadRequest, err.Error())
+	}
+	input, err := request.input(a.now())
+	if err != nil {
+		return answer.Errorf(http.StatusBadRequest, err.Error())
+	}
+	if err := a.deliveries.StartJob(r.Context(), input); err != nil {
+		return err
+	}
+	job, err := a.deliveries.Job(r.Context(), input.ID)
+	if err != nil {
+		return err
+	}
+	answer.JSON(w, http.StatusAccepted, job)
+	return nil
+}
+
+func decode(body io.Reader, into any) error {
+	decoder := json.NewDecoder(body)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return fmt.Errorf("body is not a JSON object of the known fields: %w", err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("body is more than one JSON object")
+	}
+	return nil
+}
+
+func (r jobRequest) input(now time.Time) (workflows.RedeliveryInput, error) {
+	over := []store.Status{store.Delivered, store.Undelivered, store.Cancelled}
+	switch {
+	case !slices.Contains(over, store.Status(r.Status)):
+		return workflows.RedeliveryInput{}, fmt.Errorf("status must be one of %s; others are not over", names(over))
+	case r.PerSecond < 1 || r.PerSecond > maxPerSecond:
+		return workflows.RedeliveryInput{}, fmt.Errorf("perSecond must be 1 to %d", maxPerSecond)
+	case !r.Until.IsZero() && !r.Since.Before(r.Until):
+		return workflows.RedeliveryInput{}, errors.New("since must be before until")
+	}
+	// The job must not find what it has started itself.
+	until := now
+	if !r.Until.IsZero() && r.Until.Before(now) {
+		until = r.Until
+	}
+	return workflows.RedeliveryInput{
+		ID: uuid.NewString(), Destination: r.Destination, Type: r.Type, Status: r.Status,
+		Since: r.Since, Until: until.UTC(), DryRun: r.DryRun, PerSecond: r.PerSecond,
+	}, nil
+}
+
+// job serves GET /api/redeliveries/{id}.
+func (a *API) job(w http.ResponseWriter, r *http.Request) error {
+	job, err := a.deliveries.Job(r.Context(), unescape(mux.Vars(r)["id"]))
+	if err != nil {
+		return err
+	}
+	answer.JSON(w, http.StatusOK, job)
+	return nil
+}
+
+// cancelJob serves DELETE /api/redeliveries/{id}.
+func (a *API) cancelJob(w http.ResponseWriter, r *http.Request) error {
+	id := unescape(mux.Vars(r)["id"])
+	if err := a.deliveries.CancelJob(r.Context(), id); err != nil {
+		return err
+	}
+	job, err := a.deliveries.Job(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	answer.JSON(w, http.StatusAccepted, job)
+	return nil
+}
