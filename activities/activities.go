@@ -6,6 +6,7 @@ package activities
 
 import (
 	"context"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"time"
@@ -27,6 +28,8 @@ type Options struct {
 	Signaler Signaler
 	// Holds knows which destinations are held. Required.
 	Holds Holds
+	// Log takes one line for each attempt that fails. Required.
+	Log *slog.Logger
 	// Worker is the identity that the attempt log shows.
 	Worker string
 	// Now is the clock. Defaults to time.Now.

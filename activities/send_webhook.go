@@ -107,6 +107,7 @@ func (a *Activities) SendWebhook(ctx context.Context, in SendWebhookInput, event
 	if verdict.outcome == OutcomeDelivered {
 		return SendWebhookResult{Attempts: log}, nil
 	}
+	defer func() { a.logFailure(in, *entry) }()
 
 	retries := in.Retries()
 	if !verdict.retry || entry.Number > len(retries) {
@@ -169,6 +170,12 @@ func (a *Activities) header(target Target, eventID string, entry *Attempt, body 
 	header.Set(gitbook.WebhookSignatureHeader, gitbook.SignStandard(eventID, now, body, target.Secrets...))
 	header.Set(gitbook.AttemptHeader, strconv.Itoa(entry.Number))
 	return header
+}
+
+// logFailure writes one line for an attempt that did not deliver.
+func (a *Activities) logFailure(in SendWebhookInput, attempt Attempt) {
+	a.Log.Info("attempt failed", "destination", in.Destination, "event", in.EventID, "attempt", attempt.Number,
+		"outcome", attempt.Outcome, "reason", attempt.Error, "wait", milliseconds(attempt.WaitMs))
 }
 
 // signal tells the workflow of a failed attempt. A signal that is lost leaves

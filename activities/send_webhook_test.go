@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -65,6 +66,7 @@ func newBench(t *testing.T, target activities.Target) *bench {
 		Keys:          keyring(t),
 		Signaler:      b.signals,
 		Holds:         &b.holds,
+		Log:           slog.New(slog.DiscardHandler),
 		Worker:        "1@host",
 		Now:           func() time.Time { return clock },
 		Random:        func() float64 { return 0.5 },
@@ -353,7 +355,7 @@ func TestSendWebhookRetriesWhenThereIsNoAnswer(t *testing.T) {
 	})
 	t.Run("connection refused", func(t *testing.T) {
 		t.Parallel()
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		require.NoError(t, listener.Close())
 		target := activities.Target{URL: "http://" + listener.Addr().String() + "/?key=geheim", AllowPrivate: true}
@@ -448,11 +450,14 @@ func TestCompleteLog(t *testing.T) {
 		{"complete", []activities.Attempt{failed}, 1, []activities.Attempt{failed}},
 		{
 			"still sending when the worker vanished",
-			[]activities.Attempt{failed, {Number: 2, Outcome: "sending", StartedAt: clock, Worker: "w"}}, 2,
+			[]activities.Attempt{failed, {Number: 2, Outcome: "sending", StartedAt: clock, Worker: "w"}},
+			2,
 			[]activities.Attempt{failed, {Number: 2, Outcome: "interrupted", StartedAt: clock, Worker: "w", Error: lost}},
 		},
 		{
-			"never reported", []activities.Attempt{failed}, 2,
+			"never reported",
+			[]activities.Attempt{failed},
+			2,
 			[]activities.Attempt{failed, {Number: 2, Outcome: "interrupted", Error: lost}},
 		},
 	}

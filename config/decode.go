@@ -241,10 +241,10 @@ func target(node *yaml.Node) *yaml.Node {
 }
 
 func kindName(node *yaml.Node) string {
-	switch {
-	case node.Kind == yaml.MappingNode:
+	switch node.Kind {
+	case yaml.MappingNode:
 		return "a mapping"
-	case node.Kind == yaml.SequenceNode:
+	case yaml.SequenceNode:
 		return "a list"
 	default:
 		return "a single value"

@@ -76,10 +76,13 @@ func (c Config) problems() []*FieldError {
 // the value goes where it can be left out.
 type validator struct{ problems []*FieldError }
 
-func (v *validator) add(field, value, format string, args ...any) *FieldError {
-	problem := &FieldError{Field: field, Value: value, Err: fmt.Errorf(format, args...)}
-	v.problems = append(v.problems, problem)
-	return problem
+func (v *validator) add(field, value, format string, args ...any) {
+	v.addFor("", field, value, format, args...)
+}
+
+// addFor is add for a field that is missed only because of another one, the cause.
+func (v *validator) addFor(cause, field, value, format string, args ...any) {
+	v.problems = append(v.problems, &FieldError{Field: field, Value: value, Err: fmt.Errorf(format, args...), cause: cause})
 }
 
 // unique remembers in which field each value of a list was first seen.
@@ -103,12 +106,12 @@ func (v *validator) listen(listen string) {
 	}
 }
 
-// isLoopback reports whether only this machine can reach the address. A name other than localhost could lead
-// anywhere, and no host at all is every address.
-func isLoopback(listen string) bool {
-	host, _, err := net.SplitHostPort(listen)
+// IsLoopback is whether only this machine can reach an address, given with or without its port. A name other than
+// localhost could lead anywhere.
+func IsLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return true // Which is reported as such.
+		host = strings.Trim(address, "[]")
 	}
 	if strings.EqualFold(host, "localhost") {
 		return true
@@ -119,9 +122,9 @@ func isLoopback(listen string) bool {
 
 func (v *validator) tokens(c Config) {
 	const field = "access.tokens"
-	if len(c.Access.Tokens) == 0 && !isLoopback(c.Listen) {
-		v.add(field, "", "is required, because listen is not a loopback address; give a token of at least %d characters",
-			minTokenLength).cause = "listen"
+	_, _, err := net.SplitHostPort(c.Listen) // What is not host:port is reported as such.
+	if err == nil && len(c.Access.Tokens) == 0 && !IsLoopback(c.Listen) {
+		v.addFor("listen", field, "", "is required, because listen is not a loopback address; give a token of at least %d characters", minTokenLength)
 	}
 	tokens := unique{}
 	for i, token := range c.Access.Tokens {
@@ -141,8 +144,7 @@ func (v *validator) tokens(c Config) {
 
 func (v *validator) installations(c Config) {
 	if len(c.Installations) > 0 && len(c.SealingKeys) == 0 {
-		v.add("sealing_keys", "", "is required, because installations are given; make a key with `openssl rand -base64 32`").
-			cause = "installations"
+		v.addFor("installations", "sealing_keys", "", "is required, because installations are given; make a key with `openssl rand -base64 32`")
 	}
 	ids := unique{}
 	for i, installation := range c.Installations {

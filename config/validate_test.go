@@ -55,87 +55,135 @@ func TestValidate(t *testing.T) {
 		{"listen on a bad host", func(c *Config) { c.Listen = "a b:80" }, `listen: "a b:80"` + notListen},
 		{"listen on nothing", func(c *Config) { c.Listen = "" }, "listen:" + notListen},
 
-		{"token of 15 characters", func(c *Config) { c.Access.Tokens[0] = "0123456789abcde" },
-			"access.tokens[0]: is shorter than 16 characters; make one with `openssl rand -hex 32`"},
-		{"token with a space", func(c *Config) { c.Access.Tokens[0] = "0123456789 abcdef" },
-			"access.tokens[0]: must be printable ASCII without spaces and line breaks"},
-		{"token beyond ASCII", func(c *Config) { c.Access.Tokens[0] = "0123456789abcdefé" },
-			"access.tokens[0]: must be printable ASCII without spaces and line breaks"},
-		{"token with a line break", func(c *Config) { c.Access.Tokens[0] += "\n" },
-			"access.tokens[0]: must be printable ASCII without spaces and line breaks"},
+		{
+			"token of 15 characters", func(c *Config) { c.Access.Tokens[0] = "0123456789abcde" },
+			"access.tokens[0]: is shorter than 16 characters; make one with `openssl rand -hex 32`",
+		},
+		{
+			"token with a space", func(c *Config) { c.Access.Tokens[0] = "0123456789 abcdef" },
+			"access.tokens[0]: must be printable ASCII without spaces and line breaks",
+		},
+		{
+			"token beyond ASCII", func(c *Config) { c.Access.Tokens[0] = "0123456789abcdefé" },
+			"access.tokens[0]: must be printable ASCII without spaces and line breaks",
+		},
+		{
+			"token with a line break", func(c *Config) { c.Access.Tokens[0] += "\n" },
+			"access.tokens[0]: must be printable ASCII without spaces and line breaks",
+		},
 		{"token empty", func(c *Config) { c.Access.Tokens[0] = "" }, "access.tokens[0]: is empty"},
-		{"token twice", func(c *Config) { c.Access.Tokens = append(c.Access.Tokens, c.Access.Tokens[0]) },
-			"access.tokens[1]: is the same as access.tokens[0]"},
+		{
+			"token twice", func(c *Config) { c.Access.Tokens = append(c.Access.Tokens, c.Access.Tokens[0]) },
+			"access.tokens[1]: is the same as access.tokens[0]",
+		},
 
-		{"sealing key", func(c *Config) { c.SealingKeys[0] = "no key" },
-			"sealing_keys[0]: is not base64; make one with `openssl rand -base64 32`"},
-		{"installation without sealing key", func(c *Config) { c.SealingKeys = nil },
-			"sealing_keys: is required, because installations are given; make a key with `openssl rand -base64 32`"},
+		{
+			"sealing key", func(c *Config) { c.SealingKeys[0] = "no key" },
+			"sealing_keys[0]: is not base64; make one with `openssl rand -base64 32`",
+		},
+		{
+			"installation without sealing key", func(c *Config) { c.SealingKeys = nil },
+			"sealing_keys: is required, because installations are given; make a key with `openssl rand -base64 32`",
+		},
 		{"no installation, no sealing key", func(c *Config) { c.SealingKeys, c.Installations = nil, []Installation{} }, ""},
 		{"any installation", func(c *Config) { c.Installations[0].ID = "*" }, ""},
 		{"installation of 128 characters", func(c *Config) { c.Installations[0].ID = strings.Repeat("~", 128) }, ""},
-		{"installation of 129 characters", func(c *Config) { c.Installations[0].ID = strings.Repeat("a", 129) },
-			"installations[0].id: " + strings.Repeat("a", 64) + "…" + notID},
+		{
+			"installation of 129 characters", func(c *Config) { c.Installations[0].ID = strings.Repeat("a", 129) },
+			"installations[0].id: " + strings.Repeat("a", 64) + "…" + notID,
+		},
 		{"installation with /", func(c *Config) { c.Installations[0].ID = "a/b" }, "installations[0].id: a/b" + notID},
 		{"installation with @", func(c *Config) { c.Installations[0].ID = "a@b" }, "installations[0].id: a@b" + notID},
 		{"installation with a space", func(c *Config) { c.Installations[0].ID = "a b" }, `installations[0].id: "a b"` + notID},
-		{"installation empty", func(c *Config) { c.Installations[0].ID = "" },
-			`installations[0].id: is required; "*" stands for any installation`},
-		{"installation twice", func(c *Config) { c.Installations = append(c.Installations, c.Installations[0]) },
-			"installations[1].id: inst_1 is the same as installations[0].id"},
+		{
+			"installation empty", func(c *Config) { c.Installations[0].ID = "" },
+			`installations[0].id: is required; "*" stands for any installation`,
+		},
+		{
+			"installation twice", func(c *Config) { c.Installations = append(c.Installations, c.Installations[0]) },
+			"installations[1].id: inst_1 is the same as installations[0].id",
+		},
 
 		{"source of 63 characters", func(c *Config) { c.Sources[0].Name = strings.Repeat("0", 63) }, ""},
-		{"source of 64 characters", func(c *Config) { c.Sources[0].Name = strings.Repeat("a", 64) },
-			"sources[0].name: " + strings.Repeat("a", 64) + notName},
+		{
+			"source of 64 characters", func(c *Config) { c.Sources[0].Name = strings.Repeat("a", 64) },
+			"sources[0].name: " + strings.Repeat("a", 64) + notName,
+		},
 		{"source beginning with -", func(c *Config) { c.Sources[0].Name = "-a" }, "sources[0].name: -a" + notName},
 		{"source with a line break", func(c *Config) { c.Sources[0].Name = "a\n" }, `sources[0].name: "a\n"` + notName},
 		{"source empty", func(c *Config) { c.Sources[0].Name = "" }, "sources[0].name: is required"},
-		{"source twice", func(c *Config) { c.Sources = append(c.Sources, c.Sources[0]) },
-			"sources[1].name: docs is the same as sources[0].name"},
+		{
+			"source twice", func(c *Config) { c.Sources = append(c.Sources, c.Sources[0]) },
+			"sources[1].name: docs is the same as sources[0].name",
+		},
 		{"source named as a destination", func(c *Config) { c.Sources[0].Name = "cache" }, ""},
 		{"source without secret", func(c *Config) { c.Sources[0].Secrets = nil }, "sources[0].secrets: needs at least one secret"},
 		{"source with an empty secret", func(c *Config) { c.Sources[0].Secrets = []Secret{"a", ""} }, "sources[0].secrets[1]: is empty"},
 
-		{"destination twice", func(c *Config) { c.Destinations = append(c.Destinations, c.Destinations[0]) },
-			"destinations[1].name: cache is the same as destinations[0].name"},
-		{"destination without secret", func(c *Config) { c.Destinations[0].Secrets = nil },
-			"destinations[0].secrets: needs at least one secret"},
-		{"destination with a secret twice", func(c *Config) { c.Destinations[0].Secrets = []Secret{"s", "t", "s"} },
-			"destinations[0].secrets[2]: is the same as destinations[0].secrets[0]"},
-		{"destination with a line break in a secret", func(c *Config) { c.Destinations[0].Secrets[0] = "s\n" },
-			"destinations[0].secrets[0]: holds a line break or another control character"},
-		{"no events", func(c *Config) { c.Destinations[0].Events = nil },
-			"destinations[0].events: lists none; leave it out for those that GitBook documents"},
-		{"event type", func(c *Config) { c.Destinations[0].Events = []string{"a_1.b", "Site_View"} },
-			"destinations[0].events[1]: Site_View is not an event type, such as space_content_updated"},
+		{
+			"destination twice", func(c *Config) { c.Destinations = append(c.Destinations, c.Destinations[0]) },
+			"destinations[1].name: cache is the same as destinations[0].name",
+		},
+		{
+			"destination without secret", func(c *Config) { c.Destinations[0].Secrets = nil },
+			"destinations[0].secrets: needs at least one secret",
+		},
+		{
+			"destination with a secret twice", func(c *Config) { c.Destinations[0].Secrets = []Secret{"s", "t", "s"} },
+			"destinations[0].secrets[2]: is the same as destinations[0].secrets[0]",
+		},
+		{
+			"destination with a line break in a secret", func(c *Config) { c.Destinations[0].Secrets[0] = "s\n" },
+			"destinations[0].secrets[0]: holds a line break or another control character",
+		},
+		{
+			"no events", func(c *Config) { c.Destinations[0].Events = nil },
+			"destinations[0].events: lists none; leave it out for those that GitBook documents",
+		},
+		{
+			"event type", func(c *Config) { c.Destinations[0].Events = []string{"a_1.b", "Site_View"} },
+			"destinations[0].events[1]: Site_View is not an event type, such as space_content_updated",
+		},
 		{"space and site", func(c *Config) {
 			c.Destinations[0].Spaces, c.Destinations[0].Sites = []string{"a", ""}, []string{"a b"}
 		}, "destinations[0].spaces[1]: is empty\n" + `destinations[0].sites[0]: "a b" is not a site's id`},
 
 		{"least timeout", func(c *Config) { c.Destinations[0].Timeout = 100 * time.Millisecond }, ""},
 		{"most timeout", func(c *Config) { c.Destinations[0].Timeout = 30 * time.Second }, ""},
-		{"timeout too short", func(c *Config) { c.Destinations[0].Timeout = 99 * time.Millisecond },
-			"destinations[0].timeout: 99ms is not between 100ms and 30s"},
-		{"timeout too long", func(c *Config) { c.Destinations[0].Timeout = 10 * time.Minute },
-			"destinations[0].timeout: 10m is not between 100ms and 30s"},
+		{
+			"timeout too short", func(c *Config) { c.Destinations[0].Timeout = 99 * time.Millisecond },
+			"destinations[0].timeout: 99ms is not between 100ms and 30s",
+		},
+		{
+			"timeout too long", func(c *Config) { c.Destinations[0].Timeout = 10 * time.Minute },
+			"destinations[0].timeout: 10m is not between 100ms and 30s",
+		},
 		{"no retries", func(c *Config) { c.Destinations[0].Retries = nil }, ""},
 		{"50 retries", func(c *Config) { c.Destinations[0].Retries = waits(50) }, ""},
-		{"51 retries", func(c *Config) { c.Destinations[0].Retries = waits(51) },
-			"destinations[0].retries: has 51 waits; at most 50 are allowed"},
+		{
+			"51 retries", func(c *Config) { c.Destinations[0].Retries = waits(51) },
+			"destinations[0].retries: has 51 waits; at most 50 are allowed",
+		},
 		{"bounds of retries", func(c *Config) {
 			c.Destinations[0].Retries = []time.Duration{100 * time.Millisecond, 720 * time.Hour, 99 * time.Millisecond, 720*time.Hour + 1}
 		}, "destinations[0].retries[2]: 99ms is not between 100ms and 30d\n" +
 			"destinations[0].retries[3]: 720h0m0.000000001s is not between 100ms and 30d"},
 		{"no Retry-After", func(c *Config) { c.Destinations[0].RetryAfterMax = 0 }, ""},
 		{"most Retry-After", func(c *Config) { c.Destinations[0].RetryAfterMax = 24 * time.Hour }, ""},
-		{"Retry-After too long", func(c *Config) { c.Destinations[0].RetryAfterMax = 48 * time.Hour },
-			"destinations[0].retry_after_max: 2d is not between 0s and 24h"},
-		{"Retry-After negative", func(c *Config) { c.Destinations[0].RetryAfterMax = -time.Second },
-			"destinations[0].retry_after_max: -1s is not between 0s and 24h"},
+		{
+			"Retry-After too long", func(c *Config) { c.Destinations[0].RetryAfterMax = 48 * time.Hour },
+			"destinations[0].retry_after_max: 2d is not between 0s and 24h",
+		},
+		{
+			"Retry-After negative", func(c *Config) { c.Destinations[0].RetryAfterMax = -time.Second },
+			"destinations[0].retry_after_max: -1s is not between 0s and 24h",
+		},
 
 		{"header with a tab", func(c *Config) { c.Destinations[0].Headers = Headers{"X-A": "a\tb", "X-B": ""} }, ""},
-		{"header without name", func(c *Config) { c.Destinations[0].Headers = Headers{"": "a"} },
-			`destinations[0].headers."": is not a header name`},
+		{
+			"header without name", func(c *Config) { c.Destinations[0].Headers = Headers{"": "a"} },
+			`destinations[0].headers."": is not a header name`,
+		},
 
 		{"least body", func(c *Config) { c.MaxBodyBytes = 1024 }, ""},
 		{"most body", func(c *Config) { c.MaxBodyBytes = 1572864 }, ""},

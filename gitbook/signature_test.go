@@ -245,15 +245,14 @@ func FuzzVerify(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, header string, body []byte, secret string, seconds uint32) {
 		verifier := Verifier{Secrets: []string{secret}, Now: at(int64(seconds))}
-		switch err := verifier.Verify(header, body); {
-		case err == nil:
+		if err := verifier.Verify(header, body); err == nil {
 			require.NotEmpty(t, secret)
 			// An accepted header has the genuine signature in it.
 			timestamp, _, ok := parseSignature(header)
 			require.True(t, ok)
 			mac := computeMAC(secret, timestamp+".", body)
 			require.Contains(t, strings.ToLower(header), "v1="+hexText(mac[:]))
-		default:
+		} else {
 			require.Contains(t, []error{
 				ErrNoSecret, ErrSignatureMissing, ErrSignatureMalformed, ErrSignatureMismatch, ErrTimestampTooOld, ErrTimestampTooNew,
 			}, err)

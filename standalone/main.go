@@ -124,6 +124,6 @@ func startDemo(ctx context.Context, s settings, c *config.Config) (stop func(), 
 	destination.AllowPrivate = true
 	c.Destinations = []config.Destination{destination}
 	c.Sources = []config.Source{{Name: "demo", Secrets: destination.Secrets}}
-	c.Installations = []config.Installation{{ID: "*"}}
+	c.Installations = []config.Installation{{ID: "*", AllowPrivate: true}}
 	return func() { _ = receiver.Stop(context.WithoutCancel(ctx)) }, nil
 }

@@ -3,6 +3,7 @@ package workflows_test
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -75,6 +76,7 @@ func newHeldEnv(t *testing.T, receiver *hooktest.Receiver, holds activities.Hold
 		Keys:          keys,
 		Signaler:      toWorkflow{env},
 		Holds:         holds,
+		Log:           slog.New(slog.DiscardHandler),
 		Worker:        "1@host",
 		Random:        func() float64 { return 0.5 },
 	})

@@ -26,4 +26,5 @@ retry temporal operator search-attribute create \
   --name GitBookEventType --type Keyword \
   --name GitBookInstallation --type Keyword \
   --name GitBookSpace --type Keyword \
-  --name GitBookSite --type Keyword
+  --name GitBookSite --type Keyword \
+  --name WebhookRedelivery --type Keyword

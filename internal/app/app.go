@@ -122,6 +122,6 @@ func newIdentity() identity {
 func newClient(o Options, id identity) (client.Client, error) {
 	options := o.Temporal
 	options.Identity = string(id)
-	options.Logger = sdklog.NewStructuredLogger(o.Logger)
+	options.Logger = sdkLogger{sdklog.NewStructuredLogger(o.Logger)}
 	return client.NewLazyClient(options)
 }

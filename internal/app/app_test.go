@@ -77,7 +77,9 @@ func TestRoutes(t *testing.T) {
 			handler := newRouter(c, ingress.New(c, keys, nil, log, time.Now), deliveries.NewAPI(nil, c, log, time.Now), tt.giveReady, log)
 			method, path, _ := strings.Cut(tt.give, " ")
 			w := httptest.NewRecorder()
-			handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, nil))
+			r := httptest.NewRequestWithContext(t.Context(), method, path, nil)
+			r.Host = "127.0.0.1:8080"
+			handler.ServeHTTP(w, r)
 			require.Equal(t, tt.wantStatus, w.Code)
 			require.Equal(t, tt.wantBody, w.Body.String())
 			require.Equal(t, tt.wantAllow, w.Header().Get("Allow"))
@@ -85,18 +87,52 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// Any page that a user of the machine has open could otherwise post events.
+// Any page that a user of the machine has open could otherwise post events,
+// and read deliveries by rebinding its name.
 func TestPagesOfOtherSitesAreRefused(t *testing.T) {
 	t.Parallel()
-	c := config.Default()
+	tests := []struct {
+		name      string
+		giveHost  string
+		giveSite  string
+		giveToken bool
+		want      int
+	}{
+		{"no browser", "127.0.0.1:8080", "", false, 200},
+		{"IPv6", "[::1]:8080", "", false, 200},
+		{"by name", "localhost:8080", "", false, 200},
+		{"typed into the browser", "localhost:8080", "none", false, 200},
+		{"rebound name", "evil.example.com:8080", "same-origin", false, 403},
+		{"any name, when tokens guard", "courier.example.com", "", true, 200},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := config.Default()
+			if tt.giveToken {
+				c.Access.Tokens = []config.Secret{"a-token-of-the-tests"}
+			}
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/healthz", nil)
+			r.Host = tt.giveHost
+			r.Header.Set("Sec-Fetch-Site", tt.giveSite)
+			require.Equal(t, tt.want, serve(t, c, r).Code)
+		})
+	}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1", nil)
+	r.Host = "127.0.0.1:8080"
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	w := serve(t, config.Default(), r)
+	require.Equal(t, http.StatusForbidden, w.Code)
+	require.Equal(t, `{"error":"requests of other sites' pages are not accepted"}`, w.Body.String())
+}
+
+func serve(t *testing.T, c config.Config, r *http.Request) *httptest.ResponseRecorder {
+	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	keys, err := c.Keyring()
 	require.NoError(t, err)
 	handler := newRouter(c, ingress.New(c, keys, nil, log, time.Now), deliveries.NewAPI(nil, c, log, time.Now), nil, log)
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1", nil)
-	r.Header.Set("Sec-Fetch-Site", "cross-site")
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, r)
-	require.Equal(t, http.StatusForbidden, w.Code)
-	require.Equal(t, `{"error":"requests of other sites' pages are not accepted"}`, w.Body.String())
+	return w
 }

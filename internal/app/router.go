@@ -31,7 +31,7 @@ func newRouter(c config.Config, in *ingress.Ingress, api *deliveries.API, ready 
 	r.Handle("/webhooks/{source}", in.Relay())
 	r.Handle("/{version}", in.Runtime(tokens))
 	r.NotFoundHandler = notFound(log)
-	return crossOrigin(log, r)
+	return fromHere(log, len(tokens) == 0, r)
 }
 
 // operatorAPI is every route below /api, which tokens guard as a whole.
@@ -65,12 +65,22 @@ func readyz(ready readiness) answer.Handler {
 	}
 }
 
-// crossOrigin refuses what a browser sends from another site: on loopback
-// without tokens, any web page could otherwise post events.
-func crossOrigin(log *slog.Logger, next http.Handler) http.Handler {
-	protection := http.NewCrossOriginProtection()
-	protection.SetDenyHandler(answer.Handle(log, func(http.ResponseWriter, *http.Request) error {
+// fromHere refuses what a browser sends for a page of another site: without
+// tokens any web page could otherwise post events and read deliveries. With
+// rebinding its name to a loopback address a page would pass as of the same
+// site, so without tokens the Host must be a loopback address as well.
+func fromHere(log *slog.Logger, open bool, next http.Handler) http.Handler {
+	refuse := answer.Handle(log, func(http.ResponseWriter, *http.Request) error {
 		return answer.Errorf(http.StatusForbidden, "requests of other sites' pages are not accepted")
-	}))
-	return protection.Handler(next)
+	})
+	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(refuse)
+	guarded := protection.Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if open && !config.IsLoopback(r.Host) {
+			refuse.ServeHTTP(w, r)
+			return
+		}
+		guarded.ServeHTTP(w, r)
+	})
 }

@@ -23,7 +23,8 @@ var Worker = fx.Module("worker",
 	}),
 )
 
-func newActivities(c config.Config, keys *seal.Keyring, temporal client.Client, holds *store.Holds, id identity) *activities.Activities {
+func newActivities(o Options, keys *seal.Keyring, temporal client.Client, holds *store.Holds, id identity) *activities.Activities {
+	c := o.Config
 	destinations := make(map[string]activities.Target, len(c.Destinations))
 	for _, d := range c.Destinations {
 		destinations[d.Name] = target(d)
@@ -37,6 +38,7 @@ func newActivities(c config.Config, keys *seal.Keyring, temporal client.Client, 
 		Keys:     keys,
 		Signaler: temporal,
 		Holds:    holds,
+		Log:      o.Logger,
 		Worker:   string(id),
 	})
 }

@@ -95,22 +95,37 @@ func (s *Store) Retry(ctx context.Context, destination, eventID string) error {
 	}
 	execution := described.GetWorkflowExecutionInfo().GetExecution()
 	pending := described.GetPendingActivities()
-	if len(pending) == 0 || pending[0].GetState() != enumspb.PENDING_ACTIVITY_STATE_SCHEDULED || pending[0].GetNextAttemptScheduleTime() == nil {
+	if len(pending) == 0 || !waits(pending[0]) {
 		return &StateError{"the delivery does not wait for another attempt"}
 	}
 	// An activity that is released from a pause is scheduled at once, and keeps
 	// its count of attempts and its log, which a reset would not.
-	namespace := s.namespace
-	_, err = s.client.WorkflowService().PauseActivity(ctx, &workflowservice.PauseActivityRequest{
-		Namespace: namespace, Execution: execution, Activity: &workflowservice.PauseActivityRequest_Id{Id: pending[0].GetActivityId()}, Reason: "retry now",
-	})
-	if err != nil {
-		return stateError(err)
+	service, id := s.client.WorkflowService(), pending[0].GetActivityId()
+	if !pending[0].GetPaused() {
+		_, err = service.PauseActivity(ctx, &workflowservice.PauseActivityRequest{
+			Namespace: s.namespace, Execution: execution, Activity: &workflowservice.PauseActivityRequest_Id{Id: id}, Reason: "retry now",
+		})
+		if err != nil {
+			return stateError(err)
+		}
 	}
-	_, err = s.client.WorkflowService().UnpauseActivity(ctx, &workflowservice.UnpauseActivityRequest{
-		Namespace: namespace, Execution: execution, Activity: &workflowservice.UnpauseActivityRequest_Id{Id: pending[0].GetActivityId()},
+	_, err = service.UnpauseActivity(ctx, &workflowservice.UnpauseActivityRequest{
+		Namespace: s.namespace, Execution: execution, Activity: &workflowservice.UnpauseActivityRequest_Id{Id: id},
 	})
 	return stateError(err)
+}
+
+// waits is whether an activity waits for its next attempt, or for someone to
+// release it from a pause.
+func waits(send *workflowpb.PendingActivityInfo) bool {
+	switch send.GetState() {
+	case enumspb.PENDING_ACTIVITY_STATE_PAUSED:
+		return true
+	case enumspb.PENDING_ACTIVITY_STATE_SCHEDULED:
+		return send.GetNextAttemptScheduleTime() != nil
+	default:
+		return false
+	}
 }
 
 // Cancel gives a running delivery up. A request that is under way is heard

@@ -61,7 +61,7 @@ func read(path string, encoding *base64.Encoding) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("secret file: %w", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // It was only read.
 
 	info, err := file.Stat()
 	if err != nil {
@@ -94,7 +94,7 @@ func create(dataDir, path string, encoding *base64.Encoding) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temporary.Name())
+	defer func() { _ = os.Remove(temporary.Name()) }() // What stays is a second name at worst.
 	_, err = temporary.WriteString(encoding.EncodeToString(secret) + "\n")
 	if err = errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
 		return err

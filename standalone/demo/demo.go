@@ -43,7 +43,7 @@ type Receiver struct {
 // and id, the attempt, what verification with the secret found, and the body. It answers 200 to a webhook that verifies, 401 to one that
 // does not, and 503 to everything sent to the path /fail, so that retries can be watched. Out is written by one goroutine at a time.
 func Start(addr, secret string, out io.Writer) (*Receiver, error) {
-	listener, err := net.Listen("tcp", addr)
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("the demo receiver's port %s is taken by another process", addr)
 	}

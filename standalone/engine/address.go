@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -72,7 +73,7 @@ func listen(what, address, remedy string) (net.Listener, error) {
 	} else {
 		port = strconv.FormatUint(n, 10)
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort(host, port))
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", net.JoinHostPort(host, port))
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("the %s port %s is taken by another process; set %s", what, address, remedy)

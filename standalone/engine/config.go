@@ -106,6 +106,10 @@ func dynamicConfig() dynamicconfig.Client {
 
 		dynamicconfig.WorkflowPauseEnabled.Key(): true,
 
+		// Timers that are due sooner than this are put off by it. The default of a second, which covers clocks that differ between
+		// machines, would turn a wait of 200 ms into one of a second.
+		dynamicconfig.TimerProcessorMaxTimeShift.Key(): 10 * time.Millisecond,
+
 		// This would report the server's version to its makers once a day.
 		dynamicconfig.EnableServerVersionCheck.Key(): false,
 	}

@@ -193,7 +193,7 @@ func (f databaseFiles) checkpoint() error {
 	for _, path := range []string{f.main, f.visibility} {
 		db, err := open(path)
 		if err == nil {
-			_, err = db.Exec("PRAGMA wal_checkpoint(TRUNCATE)")
+			_, err = db.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
 			err = errors.Join(err, db.Close())
 		}
 		if err != nil {

@@ -131,7 +131,7 @@ func TestWorkflowCompletesAfterRestart(t *testing.T) {
 	parsed, err := url.Parse(uiURL)
 	require.NoError(t, err)
 	for _, free := range []string{address, parsed.Host} {
-		l, err := net.Listen("tcp", free)
+		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", free)
 		require.NoError(t, err)
 		require.NoError(t, l.Close())
 	}

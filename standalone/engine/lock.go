@@ -22,7 +22,7 @@ func lockDataDir(dir string) (io.Closer, error) {
 		return nil, fmt.Errorf("the data folder %s cannot be written (%w); set COURIER_DATA to a folder that can", dir, cause(err))
 	}
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		defer file.Close()
+		defer func() { _ = file.Close() }() // Nothing was written.
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, fmt.Errorf("the data folder %s is in use by another process%s; stop that one or set COURIER_DATA to another folder",
 				dir, holder(file))

@@ -13,7 +13,7 @@ import (
 	"go.temporal.io/server/common/log/tag"
 )
 
-// serverLogger passes the server's warnings and errors on to slog.
+// serverLogger passes the server's errors on to slog.
 //
 // Fatal, after which the server expects the process to be gone, ends only the goroutine that called it and reports the failure to the
 // engine: a library does not exit.
@@ -41,13 +41,8 @@ func (l *serverLogger) Debug(string, ...tag.Tag) {}
 // Info is dropped like Debug.
 func (l *serverLogger) Info(string, ...tag.Tag) {}
 
-// Warn logs a warning, unless it is one that this kind of server always gives.
-func (l *serverLogger) Warn(msg string, tags ...tag.Tag) {
-	if expected(msg) {
-		return
-	}
-	l.log(slog.LevelWarn, msg, tags)
-}
+// Warn is dropped too: the server warns of what is switched off on purpose, and of tasks that it will try again.
+func (l *serverLogger) Warn(string, ...tag.Tag) {}
 
 // Error logs an error.
 func (l *serverLogger) Error(msg string, tags ...tag.Tag) { l.log(slog.LevelError, msg, tags) }
@@ -83,7 +78,7 @@ func (l *serverLogger) log(level slog.Level, msg string, tags []tag.Tag) {
 	if l.muted.Load() {
 		return
 	}
-	l.logger.LogAttrs(context.Background(), level, msg, attrs(tags)...)
+	l.logger.LogAttrs(context.Background(), level, msg, attrs(tags)...) //nolint:sloglint // The message is the server's.
 }
 
 func attrs(tags []tag.Tag) []slog.Attr {
@@ -108,9 +103,4 @@ func fatalError(msg string, tags []tag.Tag) error {
 		text += ": " + strings.Join(details, ", ")
 	}
 	return errors.New(text)
-}
-
-// expected reports warnings that follow from what is switched off on purpose.
-func expected(msg string) bool {
-	return strings.HasPrefix(msg, "HTTP API port has not been set.")
 }

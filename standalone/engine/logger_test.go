@@ -22,19 +22,17 @@ func newTestLogger(out *bytes.Buffer) (*serverLogger, chan error) {
 	return newServerLogger(slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{ReplaceAttr: withoutTime})), failure), failure
 }
 
-func TestServerLoggerPassesWarningsAndErrors(t *testing.T) {
+func TestServerLoggerPassesErrors(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	l, _ := newTestLogger(&out)
 	shard := l.With(tag.ShardID(1))
 	shard.Debug("debug")
 	shard.Info("info")
-	shard.Warn("HTTP API port has not been set. Nexus HTTP endpoints will not be available.")
 	shard.Warn("slow", tag.Key("disk"))
 	shard.Error("lost", tag.Error(errors.New("no space left")))
 	require.Panics(t, func() { shard.Panic("broken") })
-	require.Equal(t, "level=WARN msg=slow component=temporal shard-id=1 key=disk\n"+
-		"level=ERROR msg=lost component=temporal shard-id=1 error=\"no space left\"\n"+
+	require.Equal(t, "level=ERROR msg=lost component=temporal shard-id=1 error=\"no space left\"\n"+
 		"level=ERROR msg=broken component=temporal shard-id=1\n", out.String())
 
 	out.Reset()
