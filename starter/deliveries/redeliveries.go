@@ -41,11 +41,7 @@ type jobRequest struct {
 
 // redeliverMany serves POST /api/redeliveries.
 func (a *API) redeliverMany(w http.ResponseWriter, r *http.Request) error {
-	request := jobRequest{Status: string(store.Undelivered), PerSecond: defaultPerSecond}
-	if err := decode(http.MaxBytesReader(w, r.Body, maxJobBody), &request); err != nil {
-		return answer.Errorf(http.StatusBadRequest, err.Error())
-	}
-	input, err := request.input(a.now())
+	input, err := parseJob(http.MaxBytesReader(w, r.Body, maxJobBody), a.now())
 	if err != nil {
 		return answer.Errorf(http.StatusBadRequest, err.Error())
 	}
@@ -58,6 +54,15 @@ func (a *API) redeliverMany(w http.ResponseWriter, r *http.Request) error {
 	}
 	answer.JSON(w, http.StatusAccepted, job)
 	return nil
+}
+
+// parseJob reads the body of POST /api/redeliveries.
+func parseJob(body io.Reader, now time.Time) (workflows.RedeliveryInput, error) {
+	request := jobRequest{Status: string(store.Undelivered), PerSecond: defaultPerSecond}
+	if err := decode(body, &request); err != nil {
+		return workflows.RedeliveryInput{}, err
+	}
+	return request.input(now)
 }
 
 func decode(body io.Reader, into any) error {
