@@ -161,14 +161,20 @@ func (a *Activities) header(target Target, eventID string, entry *Attempt, body 
 	for name, value := range target.Headers {
 		header.Set(name, value)
 	}
+	// The names are written as their specifications do, not in Go's canonical
+	// case, for receivers that compare them letter by letter.
 	now := a.Now()
-	header.Set("Content-Type", "application/json")
-	header.Set("User-Agent", "GitBook-Webhook")
-	header.Set(gitbook.SignatureHeader, gitbook.Sign(now, body, target.Secrets...))
-	header.Set(gitbook.WebhookIDHeader, eventID)
-	header.Set(gitbook.WebhookTimestampHeader, strconv.FormatInt(now.Unix(), 10))
-	header.Set(gitbook.WebhookSignatureHeader, gitbook.SignStandard(eventID, now, body, target.Secrets...))
-	header.Set(gitbook.AttemptHeader, strconv.Itoa(entry.Number))
+	for name, value := range map[string]string{
+		"Content-Type":                 "application/json",
+		"User-Agent":                   "GitBook-Webhook",
+		gitbook.SignatureHeader:        gitbook.Sign(now, body, target.Secrets...),
+		gitbook.WebhookIDHeader:        eventID,
+		gitbook.WebhookTimestampHeader: strconv.FormatInt(now.Unix(), 10),
+		gitbook.WebhookSignatureHeader: gitbook.SignStandard(eventID, now, body, target.Secrets...),
+		gitbook.AttemptHeader:          strconv.Itoa(entry.Number),
+	} {
+		header[name] = []string{value}
+	}
 	return header
 }
 

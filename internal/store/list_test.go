@@ -36,7 +36,8 @@ func TestFilterQuery(t *testing.T) {
 		},
 		{"what is not over", Filter{Status: Retrying}, "WorkflowType = 'Delivery' AND ExecutionStatus = 'Running'"},
 		{
-			"text stays text", Filter{Space: `x' OR 'a' = 'a\`},
+			"text stays text",
+			Filter{Space: `x' OR 'a' = 'a\`},
 			`WorkflowType = 'Delivery' AND GitBookSpace = 'x\' OR \'a\' = \'a\\'`,
 		},
 	}

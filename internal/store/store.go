@@ -64,8 +64,10 @@ func (s *Store) run(ctx context.Context, reuse enumspb.WorkflowIdReusePolicy, in
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		// Without this a duplicate would look like a success.
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		TypedSearchAttributes:                    attributes,
-		StaticSummary:                            workflows.Summary(input.EventType, input.Destination),
-		Memo:                                     workflows.Memo(input),
+		// A worker in this very process gets the first task with the answer.
+		EnableEagerStart:      true,
+		TypedSearchAttributes: attributes,
+		StaticSummary:         workflows.Summary(input.EventType, input.Destination),
+		Memo:                  workflows.Memo(input),
 	}, workflows.Delivery, input, event)
 }

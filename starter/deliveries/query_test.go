@@ -26,7 +26,8 @@ func TestParseQuery(t *testing.T) {
 			listQuery{filter: store.Filter{
 				Destination: "search", Type: "site_view", Installation: "i", Space: "s", Site: "t", Status: store.Held,
 				Since: noon, Until: noon.Add(time.Hour),
-			}, limit: 200, cursor: "x"}, "",
+			}, limit: 200, cursor: "x"},
+			"",
 		},
 		{"status=lost", listQuery{}, "status must be one of pending, retrying, held, delivered, undelivered, cancelled"},
 		{"since=yesterday", listQuery{}, "since is not a time such as 2026-01-31T15:04:05Z"},
