@@ -43,7 +43,7 @@ const (
 // DeliveryInput is the first argument of Delivery; the second is the event.
 type DeliveryInput struct {
 	activities.SendWebhookInput
-	// Reason is why there is this run: ReasonEvent or ReasonRedelivery.
+	// Reason is why there is this run: one of the Reason constants.
 	Reason string `json:"reason"`
 	// EventType is the event's type.
 	EventType string `json:"eventType"`

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -69,15 +70,20 @@ func Redelivery(ctx workflow.Context, input RedeliveryInput) (RedeliveryProgress
 		WaitForCancellation: true,
 	})
 	for range pagesPerRun {
-		workflow.SetCurrentDetails(ctx, describeRedelivery(input))
+		workflow.SetCurrentDetails(ctx, describeRedelivery(input, "**Redelivering.**"))
 		err := workflow.ExecuteActivity(pages, RedeliverPageActivity, input).Get(ctx, &input.Progress)
 		switch {
 		case ctx.Err() != nil:
+			var cancelled *temporal.CanceledError
+			if errors.As(err, &cancelled) && cancelled.HasDetails() {
+				_ = cancelled.Details(&input.Progress) // unreadable leaves that of the page before
+			}
+			workflow.SetCurrentDetails(ctx, describeRedelivery(input, "**Cancelled.** What was started goes on."))
 			return input.Progress, temporal.NewCanceledError(input.Progress)
 		case err != nil:
 			return input.Progress, err
 		case input.Progress.Done:
-			workflow.SetCurrentDetails(ctx, describeRedelivery(input))
+			workflow.SetCurrentDetails(ctx, describeRedelivery(input, "**All started.**"))
 			return input.Progress, nil
 		}
 	}
@@ -96,16 +102,10 @@ func RedeliverySummary(in RedeliveryInput) string {
 	return shorten(summary)
 }
 
-func describeRedelivery(in RedeliveryInput) string {
+func describeRedelivery(in RedeliveryInput, state string) string {
 	p := in.Progress
-	state := "**Redelivering.**"
-	switch {
-	case p.Done && in.DryRun:
-		state = "**Counted.** This was a dry run."
-	case p.Done:
-		state = "**All started.**"
-	case in.DryRun:
-		state = "**Counting.** This is a dry run."
+	if in.DryRun {
+		state += " This is a dry run: nothing is sent."
 	}
 	return fmt.Sprintf("%s\n\n| found | started | skipped | failed |\n| --- | --- | --- | --- |\n| %d | %d | %d | %d |\n", state, p.Found, p.Started, p.Skipped, p.Failed)
 }

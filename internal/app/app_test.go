@@ -4,18 +4,23 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gorilla/mux"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/fx"
 
 	"github.com/gitbook-courier/courier/config"
+	"github.com/gitbook-courier/courier/internal/apitest"
 	"github.com/gitbook-courier/courier/starter/deliveries"
 	"github.com/gitbook-courier/courier/starter/ingress"
+	"github.com/gitbook-courier/courier/starter/openapi"
 )
 
 func testOptions() Options {
@@ -60,6 +65,7 @@ func TestRoutes(t *testing.T) {
 		{"POST /healthz", reachable, 405, `{"error":"method not allowed; use GET"}`, "GET"},
 		{"GET /readyz", reachable, 200, "OK", ""},
 		{"GET /readyz", unreachable, 503, `{"error":"Temporal cannot be reached"}`, ""},
+		{"GET /openapi.yaml", unreachable, 200, string(openapi.Document), ""},
 		{"POST /v2", reachable, 400, "Unsupported version v2", ""},
 		{"POST /v1%2Fx", reachable, 400, "Unsupported version v1%2Fx", ""},
 		{"GET /v1", reachable, 405, `{"error":"method not allowed; use POST"}`, "POST"},
@@ -74,7 +80,7 @@ func TestRoutes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.give, func(t *testing.T) {
 			t.Parallel()
-			handler := newRouter(c, ingress.New(c, keys, nil, log, time.Now), deliveries.NewAPI(nil, c, log, time.Now), tt.giveReady, log)
+			handler := apitest.Validate(t, newRouter(c, ingress.New(c, keys, nil, log, time.Now), deliveries.NewAPI(nil, c, log, time.Now), tt.giveReady, log))
 			method, path, _ := strings.Cut(tt.give, " ")
 			w := httptest.NewRecorder()
 			r := httptest.NewRequestWithContext(t.Context(), method, path, nil)
@@ -85,6 +91,42 @@ func TestRoutes(t *testing.T) {
 			require.Equal(t, tt.wantAllow, w.Header().Get("Allow"))
 		})
 	}
+}
+
+// TestRoutesAreThoseOfTheOpenAPIDocument compares paths and methods, both ways.
+func TestRoutesAreThoseOfTheOpenAPIDocument(t *testing.T) {
+	t.Parallel()
+	document, err := apitest.Load()
+	require.NoError(t, err)
+	documented := make(map[string][]string)
+	for path, item := range document.Paths.Map() {
+		documented[path] = slices.Sorted(maps.Keys(item.Operations()))
+	}
+
+	c := config.Default()
+	c.Sources = []config.Source{{Name: "x"}}
+	log := slog.New(slog.DiscardHandler)
+	keys, err := c.Keyring()
+	require.NoError(t, err)
+	api := deliveries.NewAPI(nil, c, log, time.Now)
+	registered := make(map[string][]string)
+	collect := func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
+		path, err := route.GetPathTemplate()
+		require.NoError(t, err)
+		if path == "/api/" {
+			return nil // the room below it is walked on its own
+		}
+		// A method that no route has is answered with those that it has.
+		target := strings.NewReplacer("{version}", "v1", "{source}", "x").Replace(path)
+		w := httptest.NewRecorder()
+		route.GetHandler().ServeHTTP(w, mux.SetURLVars(httptest.NewRequestWithContext(t.Context(), "NONE", target, nil), map[string]string{"version": "v1", "source": "x"}))
+		require.Equal(t, http.StatusMethodNotAllowed, w.Code, path)
+		registered[path] = strings.Split(w.Header().Get("Allow"), ", ")
+		return nil
+	}
+	require.NoError(t, routes(nil, ingress.New(c, keys, nil, log, time.Now), api, nil, log).Walk(collect))
+	require.NoError(t, operatorAPI(api, log).Walk(collect))
+	require.Equal(t, documented, registered)
 }
 
 // Any page that a user of the machine has open could otherwise post events,
@@ -131,7 +173,7 @@ func serve(t *testing.T, c config.Config, r *http.Request) *httptest.ResponseRec
 	log := slog.New(slog.DiscardHandler)
 	keys, err := c.Keyring()
 	require.NoError(t, err)
-	handler := newRouter(c, ingress.New(c, keys, nil, log, time.Now), deliveries.NewAPI(nil, c, log, time.Now), nil, log)
+	handler := apitest.Validate(t, newRouter(c, ingress.New(c, keys, nil, log, time.Now), deliveries.NewAPI(nil, c, log, time.Now), nil, log))
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, r)
 	return w

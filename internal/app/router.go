@@ -11,15 +11,22 @@ import (
 	"github.com/gitbook-courier/courier/starter/answer"
 	"github.com/gitbook-courier/courier/starter/deliveries"
 	"github.com/gitbook-courier/courier/starter/ingress"
+	"github.com/gitbook-courier/courier/starter/openapi"
 )
 
-// newRouter is every route of the starter, on one screen. The fixed paths come
-// before /{version}, which matches any single segment.
+// newRouter is the starter's handler: its routes, guarded from other sites.
 func newRouter(c config.Config, in *ingress.Ingress, api *deliveries.API, ready readiness, log *slog.Logger) http.Handler {
 	tokens := make([]string, len(c.Access.Tokens))
 	for i, token := range c.Access.Tokens {
 		tokens[i] = token.Reveal()
 	}
+	return fromHere(log, len(tokens) == 0, routes(tokens, in, api, ready, log))
+}
+
+// routes is every route of the starter, on one screen; those below /api are in
+// deliveries.API.Register. The fixed paths come before /{version}, which
+// matches any single segment.
+func routes(tokens []string, in *ingress.Ingress, api *deliveries.API, ready readiness, log *slog.Logger) *mux.Router {
 	get := func(h answer.Handler) http.Handler {
 		return answer.Methods(log, map[string]http.Handler{http.MethodGet: answer.Handle(log, h)})
 	}
@@ -27,15 +34,16 @@ func newRouter(c config.Config, in *ingress.Ingress, api *deliveries.API, ready 
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	r.Handle("/healthz", get(healthz))
 	r.Handle("/readyz", get(readyz(ready)))
+	r.Handle("/openapi.yaml", get(openapi.Get))
 	r.PathPrefix("/api/").Handler(access.Require(log, tokens, operatorAPI(api, log)))
 	r.Handle("/webhooks/{source}", in.Relay())
 	r.Handle("/{version}", in.Runtime(tokens))
 	r.NotFoundHandler = notFound(log)
-	return fromHere(log, len(tokens) == 0, r)
+	return r
 }
 
 // operatorAPI is every route below /api, which tokens guard as a whole.
-func operatorAPI(api *deliveries.API, log *slog.Logger) http.Handler {
+func operatorAPI(api *deliveries.API, log *slog.Logger) *mux.Router {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	api.Register(r)
 	r.NotFoundHandler = notFound(log)

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
@@ -76,6 +77,9 @@ func newRunner(o Options, c client.Client, temporal *connection, tasks registrat
 	r.worker = worker.New(c, workflows.TaskQueue, worker.Options{
 		WorkerStopTimeout: o.Config.WorkerStopTimeout(),
 		OnFatalError:      func(err error) { r.fail(err) },
+		// Heartbeats show how far a bulk job has come; half a minute, the
+		// default, would be long to look at.
+		MaxHeartbeatThrottleInterval: time.Second,
 	})
 	workflows.Register(r.worker)
 	for _, task := range tasks {

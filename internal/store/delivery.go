@@ -59,7 +59,7 @@ type Delivery struct {
 // Run is one run of a delivery: its first send, or a redelivery.
 type Run struct {
 	RunID string `json:"runId"`
-	// Reason is "event" or "redelivery".
+	// Reason is one of the reasons of package workflows.
 	Reason    string     `json:"reason"`
 	Status    Status     `json:"status"`
 	StartedAt time.Time  `json:"startedAt"`

@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 	"golang.org/x/time/rate"
 
@@ -50,7 +51,7 @@ func (o *Operations) ReleaseDeliveries(ctx context.Context, in workflows.Release
 	limiter := rate.NewLimiter(releasesPerSecond, 1)
 	var result workflows.ReleaseResult
 	for _, delivery := range running {
-		if err := limiter.Wait(ctx); err != nil {
+		if err := next(ctx, limiter); err != nil {
 			return result, err
 		}
 		execution := delivery.GetExecution()
@@ -91,10 +92,14 @@ func (o *Operations) RedeliverPage(ctx context.Context, in workflows.RedeliveryI
 	}
 	limiter := rate.NewLimiter(rate.Limit(in.PerSecond), 1)
 	for _, execution := range executions {
-		if err := limiter.Wait(ctx); err != nil {
-			return progress, err
+		err := next(ctx, limiter)
+		if err == nil {
+			err = o.redeliverOne(ctx, in, execution, &progress)
 		}
-		if err := o.redeliverOne(ctx, in, execution, &progress); err != nil {
+		if ctx.Err() != nil {
+			return progress, temporal.NewCanceledError(progress)
+		}
+		if err != nil {
 			return progress, err
 		}
 		progress.Cursor = position(execution).String()
@@ -105,6 +110,20 @@ func (o *Operations) RedeliverPage(ctx context.Context, in workflows.RedeliveryI
 		progress.Cursor = rest.String()
 	}
 	return progress, nil
+}
+
+// errStopping hands the rest over to the next worker.
+var errStopping = errors.New("the worker is stopping")
+
+// next waits for the next turn, unless the worker is stopping: it should not
+// have to wait for a long list, which another one can go on with.
+func next(ctx context.Context, limiter *rate.Limiter) error {
+	select {
+	case <-activity.GetWorkerStopChannel(ctx):
+		return errStopping
+	default:
+		return limiter.Wait(ctx)
+	}
 }
 
 // redeliverOne sends one delivery again, and counts it. An error is Temporal

@@ -69,6 +69,7 @@ func FuzzParseQuery(f *testing.F) {
 
 func TestJobRequest(t *testing.T) {
 	t.Parallel()
+	const object = "body must be one JSON object with any of destination, type, status, since, until, dryRun and perSecond"
 	plain := workflows.RedeliveryInput{Status: "undelivered", Until: noon, PerSecond: 50}
 	with := func(change func(*workflows.RedeliveryInput)) workflows.RedeliveryInput {
 		in := plain
@@ -92,9 +93,13 @@ func TestJobRequest(t *testing.T) {
 		{"what is not over", `{"status":"retrying"}`, plain, "status must be one of delivered, undelivered, cancelled; others are not over"},
 		{"span the wrong way round", `{"since":"2026-03-04T00:00:00Z","until":"2026-03-03T00:00:00Z"}`, plain, "since must be before until"},
 		{"too fast", `{"perSecond":1001}`, plain, "perSecond must be 1 to 1000"},
-		{"unknown field", `{"destinations":"a"}`, plain, `body is not a JSON object of the known fields: json: unknown field "destinations"`},
-		{"nothing", ``, plain, "body is not a JSON object of the known fields: EOF"},
-		{"too much", `{} {}`, plain, "body is more than one JSON object"},
+		{"unknown field", `{"destinations":"a"}`, plain, `"destinations" is not a field; ` + object},
+		{"wrong type", `{"perSecond":"many"}`, plain, "perSecond is of the wrong type"},
+		{"not a time", `{"since":"yesterday"}`, plain, `"yesterday" is not a time such as 2026-01-31T15:04:05Z`},
+		{"nothing", ``, plain, object},
+		{"null", `null`, plain, object},
+		{"a list", `[]`, plain, object},
+		{"too much", `{} {}`, plain, object},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

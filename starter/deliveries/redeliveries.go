@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -42,7 +43,11 @@ type jobRequest struct {
 // redeliverMany serves POST /api/redeliveries.
 func (a *API) redeliverMany(w http.ResponseWriter, r *http.Request) error {
 	input, err := parseJob(http.MaxBytesReader(w, r.Body, maxJobBody), a.now())
-	if err != nil {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return answer.Errorf(http.StatusRequestEntityTooLarge, fmt.Sprintf("body is larger than %d bytes", maxJobBody))
+	case err != nil:
 		return answer.Errorf(http.StatusBadRequest, err.Error())
 	}
 	if err := a.deliveries.StartJob(r.Context(), input); err != nil {
@@ -56,26 +61,37 @@ func (a *API) redeliverMany(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// errJobBody is a body that is not what it should be.
+var errJobBody = errors.New("body must be one JSON object with any of destination, type, status, since, until, dryRun and perSecond")
+
 // parseJob reads the body of POST /api/redeliveries.
 func parseJob(body io.Reader, now time.Time) (workflows.RedeliveryInput, error) {
-	request := jobRequest{Status: string(store.Undelivered), PerSecond: defaultPerSecond}
-	if err := decode(body, &request); err != nil {
+	request := &jobRequest{Status: string(store.Undelivered), PerSecond: defaultPerSecond}
+	decoder := json.NewDecoder(body)
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(&request)
+	var (
+		wrongType *json.UnmarshalTypeError
+		wrongTime *time.ParseError
+		tooLarge  *http.MaxBytesError
+	)
+	switch {
+	case errors.As(err, &tooLarge):
 		return workflows.RedeliveryInput{}, err
+	case errors.As(err, &wrongType) && wrongType.Field != "":
+		return workflows.RedeliveryInput{}, fmt.Errorf("%s is of the wrong type", wrongType.Field)
+	case errors.As(err, &wrongTime):
+		return workflows.RedeliveryInput{}, fmt.Errorf("%q is not a time such as 2026-01-31T15:04:05Z", strings.Trim(wrongTime.Value, `"`))
+	case err != nil && strings.HasPrefix(err.Error(), unknownField):
+		return workflows.RedeliveryInput{}, fmt.Errorf("%s is not a field; %w", strings.TrimPrefix(err.Error(), unknownField), errJobBody)
+	case err != nil, request == nil, decoder.More():
+		return workflows.RedeliveryInput{}, errJobBody
 	}
 	return request.input(now)
 }
 
-func decode(body io.Reader, into any) error {
-	decoder := json.NewDecoder(body)
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
-		return fmt.Errorf("body is not a JSON object of the known fields: %w", err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("body is more than one JSON object")
-	}
-	return nil
-}
+// unknownField begins the error of encoding/json for which it has no type.
+const unknownField = "json: unknown field "
 
 func (r jobRequest) input(now time.Time) (workflows.RedeliveryInput, error) {
 	over := []store.Status{store.Delivered, store.Undelivered, store.Cancelled}

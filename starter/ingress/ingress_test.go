@@ -19,6 +19,7 @@ import (
 
 	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/gitbook"
+	"github.com/gitbook-courier/courier/internal/apitest"
 	"github.com/gitbook-courier/courier/internal/store"
 	"github.com/gitbook-courier/courier/starter/ingress"
 )
@@ -95,7 +96,7 @@ func newHandler(t *testing.T, yaml string) (http.Handler, *memory) {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	r.Handle("/webhooks/{source}", in.Relay())
 	r.Handle("/{version}", in.Runtime(tokens))
-	return r, s
+	return apitest.Validate(t, r), s
 }
 
 type field struct{ name, value string }
