@@ -17,14 +17,11 @@ const (
 	HoldFailing = "failing"
 )
 
-// Signals of a Hold.
-const (
-	// PauseSignal holds the destination, again if it is just being released. It
-	// turns a hold for failing into a pause, which no probe ends.
-	PauseSignal = "Pause"
-	// ResumeSignal ends the hold.
-	ResumeSignal = "Resume"
-)
+// SetHeldSignal tells a Hold what someone wants; its argument is a bool. True
+// pauses: it holds the destination, again if it is just being released, and
+// turns a hold for failing into a pause, which no probe ends. False resumes.
+// It is one signal, because the order of the two counts.
+const SetHeldSignal = "SetHeld"
 
 // Memo fields of a Hold, by which others see what it does.
 const (
@@ -94,10 +91,10 @@ const (
 )
 
 // Hold is the hold of one destination: its deliveries wait while it runs. It
-// ends by ResumeSignal or, when the destination was failing, by a probe that
-// finds it able again; then it releases what waited, the oldest first.
+// ends when someone resumes or, when the destination was failing, by a probe
+// that finds it able again; then it releases what waited, the oldest first.
 func Hold(ctx workflow.Context, input HoldInput) (ReleaseResult, error) {
-	h := &hold{input: input, pause: workflow.GetSignalChannel(ctx, PauseSignal), resume: workflow.GetSignalChannel(ctx, ResumeSignal)}
+	h := &hold{input: input, setHeld: workflow.GetSignalChannel(ctx, SetHeldSignal)}
 	if input.Reason == HoldFailing {
 		notifyHeld(ctx, input)
 	}
@@ -109,12 +106,13 @@ func Hold(ctx workflow.Context, input HoldInput) (ReleaseResult, error) {
 		if err != nil || !again {
 			return released, err
 		}
+		h.input.Reason = HoldPaused
 	}
 }
 
 type hold struct {
-	input         HoldInput
-	pause, resume workflow.ReceiveChannel
+	input   HoldInput
+	setHeld workflow.ReceiveChannel
 }
 
 // wait holds until the hold is to end.
@@ -125,15 +123,17 @@ func (h *hold) wait(ctx workflow.Context) error {
 	defer cancelProbe()
 	selector := workflow.NewSelector(ctx)
 	selector.AddReceive(ctx.Done(), func(workflow.ReceiveChannel, bool) { ended = true })
-	selector.AddReceive(h.resume, func(c workflow.ReceiveChannel, _ bool) {
-		c.Receive(ctx, nil)
-		ended = true
-	})
-	selector.AddReceive(h.pause, func(c workflow.ReceiveChannel, _ bool) {
-		c.Receive(ctx, nil)
-		h.input.Reason = HoldPaused
-		cancelProbe()
-		err = h.showHeld(ctx)
+	selector.AddReceive(h.setHeld, func(c workflow.ReceiveChannel, _ bool) {
+		var held bool
+		c.Receive(ctx, &held)
+		switch {
+		case !held:
+			ended = true
+		case h.input.Reason != HoldPaused:
+			h.input.Reason = HoldPaused
+			cancelProbe()
+			err = h.showHeld(ctx)
+		}
 	})
 	if h.input.Reason == HoldFailing {
 		selector.AddFuture(h.probe(probing), func(f workflow.Future) {
@@ -172,17 +172,19 @@ func (h *hold) release(ctx workflow.Context) (released ReleaseResult, again bool
 	}))
 	defer stop()
 	future := workflow.ExecuteActivity(releasing, ReleaseDeliveriesActivity, ReleaseInput{Destination: h.input.Destination, Before: workflow.Now(ctx)})
+	over := false
 	selector := workflow.NewSelector(ctx)
-	selector.AddFuture(future, func(f workflow.Future) { err = f.Get(ctx, &released) })
-	selector.AddReceive(h.pause, func(c workflow.ReceiveChannel, _ bool) {
-		c.Receive(ctx, nil)
-		h.input.Reason, again = HoldPaused, true
-		stop()
+	selector.AddFuture(future, func(f workflow.Future) {
+		err = f.Get(ctx, &released)
+		over = true
 	})
-	selector.Select(ctx)
-	// A pause that has just arrived must not be lost with the workflow.
-	if h.pause.ReceiveAsync(nil) {
-		h.input.Reason, again = HoldPaused, true
+	selector.AddReceive(h.setHeld, func(c workflow.ReceiveChannel, _ bool) { c.Receive(ctx, &again) })
+	for !over && !again {
+		selector.Select(ctx)
+	}
+	// What has just arrived must not be lost with the workflow.
+	for h.setHeld.ReceiveAsync(&again) {
+		continue
 	}
 	if again {
 		return released, true, nil

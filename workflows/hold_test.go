@@ -73,7 +73,7 @@ func TestPauseHoldsUntilResumeThenReleases(t *testing.T) {
 	month := 30 * 24 * time.Hour
 	e.RegisterDelayedCallback(func() {
 		require.Contains(t, details(t, e.TestWorkflowEnvironment), "**Held**, because it is paused")
-		e.SignalWorkflow(workflows.ResumeSignal, nil)
+		e.SignalWorkflow(workflows.SetHeldSignal, false)
 	}, month)
 	e.ExecuteWorkflow(workflows.Hold, workflows.HoldInput{Destination: "search", Reason: workflows.HoldPaused})
 
@@ -101,7 +101,7 @@ func TestFailingDestinationIsReleasedByAProbe(t *testing.T) {
 func TestFailingDestinationIsReleasedByResumeWithoutAProbe(t *testing.T) {
 	t.Parallel()
 	e := newHoldEnv()
-	e.RegisterDelayedCallback(func() { e.SignalWorkflow(workflows.ResumeSignal, nil) }, time.Minute)
+	e.RegisterDelayedCallback(func() { e.SignalWorkflow(workflows.SetHeldSignal, false) }, time.Minute)
 	e.ExecuteWorkflow(workflows.Hold, workflows.HoldInput{Destination: "search", Reason: workflows.HoldFailing})
 	require.Equal(t, 7, e.result(t))
 }
@@ -109,12 +109,12 @@ func TestFailingDestinationIsReleasedByResumeWithoutAProbe(t *testing.T) {
 func TestPauseTakesOverAHoldForFailing(t *testing.T) {
 	t.Parallel()
 	e := newHoldEnv()
-	e.RegisterDelayedCallback(func() { e.SignalWorkflow(workflows.PauseSignal, nil) }, time.Minute)
+	e.RegisterDelayedCallback(func() { e.SignalWorkflow(workflows.SetHeldSignal, true) }, time.Minute)
 	e.RegisterDelayedCallback(func() { e.setAble(true) }, 2*time.Minute)
 	e.RegisterDelayedCallback(func() {
 		require.Contains(t, details(t, e.TestWorkflowEnvironment), "because it is paused")
 		require.Empty(t, e.released, "no probe ends a pause")
-		e.SignalWorkflow(workflows.ResumeSignal, nil)
+		e.SignalWorkflow(workflows.SetHeldSignal, false)
 	}, 24*time.Hour)
 	e.ExecuteWorkflow(workflows.Hold, workflows.HoldInput{Destination: "search", Reason: workflows.HoldFailing})
 	require.Equal(t, 7, e.result(t))
@@ -123,15 +123,46 @@ func TestPauseTakesOverAHoldForFailing(t *testing.T) {
 func TestPauseDuringTheReleaseHoldsAgain(t *testing.T) {
 	t.Parallel()
 	e := newHoldEnv()
-	e.RegisterDelayedCallback(func() { e.SignalWorkflow(workflows.ResumeSignal, nil) }, time.Minute)
+	e.RegisterDelayedCallback(func() { e.SignalWorkflow(workflows.SetHeldSignal, false) }, time.Minute)
 	// While the hold settles, before anything is released.
-	e.RegisterDelayedCallback(func() { e.SignalWorkflow(workflows.PauseSignal, nil) }, time.Minute+time.Second)
+	e.RegisterDelayedCallback(func() { e.SignalWorkflow(workflows.SetHeldSignal, true) }, time.Minute+time.Second)
 	e.RegisterDelayedCallback(func() {
 		require.False(t, e.IsWorkflowCompleted())
 		require.Contains(t, details(t, e.TestWorkflowEnvironment), "**Held**")
-		e.SignalWorkflow(workflows.ResumeSignal, nil)
+		e.SignalWorkflow(workflows.SetHeldSignal, false)
 	}, time.Hour)
 	e.ExecuteWorkflow(workflows.Hold, workflows.HoldInput{Destination: "search", Reason: workflows.HoldPaused})
 	require.Equal(t, 7, e.result(t))
 	require.GreaterOrEqual(t, e.Now().Sub(accepted), time.Hour)
+}
+
+// The last word counts, however many came during the release.
+func TestTheLastWordDuringTheReleaseCounts(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		give []bool // what is signalled while the hold settles
+		want bool   // whether it holds again
+	}{
+		{"resumed twice", []bool{false}, false},
+		{"resumed twice, then paused", []bool{false, true}, true},
+		{"paused, then resumed", []bool{true, false}, false},
+		{"paused, resumed, paused", []bool{true, false, true}, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			e := newHoldEnv()
+			e.RegisterDelayedCallback(func() { e.SignalWorkflow(workflows.SetHeldSignal, false) }, time.Minute)
+			e.RegisterDelayedCallback(func() {
+				for _, held := range tt.give {
+					e.SignalWorkflow(workflows.SetHeldSignal, held)
+				}
+			}, time.Minute+time.Second)
+			e.RegisterDelayedCallback(func() { e.SignalWorkflow(workflows.SetHeldSignal, false) }, time.Hour)
+			e.ExecuteWorkflow(workflows.Hold, workflows.HoldInput{Destination: "search", Reason: workflows.HoldPaused})
+			e.result(t)
+			require.Equal(t, tt.want, e.Now().Sub(accepted) >= time.Hour)
+		})
+	}
 }

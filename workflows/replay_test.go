@@ -14,7 +14,7 @@ import (
 	"github.com/gitbook-courier/courier/workflows"
 )
 
-// histories are what the server recorded of deliveries of each release: files
+// histories are what the server recorded of the workflows of each release: files
 // <release>_<case>.json.gz, which the end-to-end tests write.
 const histories = "testdata/histories"
 
@@ -52,7 +52,7 @@ func TestEveryReleaseHasHistory(t *testing.T) {
 	releases := regexp.MustCompile(`(?m)^## \[(\d+\.\d+\.\d+)\]`).FindAllSubmatch(changelog, -1)
 	require.NotEmpty(t, releases)
 	for _, release := range releases {
-		for _, name := range []string{"delivered", "retried", "undelivered", "cancelled", "redelivered"} {
+		for _, name := range []string{"delivered", "retried", "undelivered", "cancelled", "redelivered", "held", "hold", "redelivery"} {
 			require.FileExists(t, filepath.Join(histories, "v"+string(release[1])+"_"+name+".json.gz"))
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/gitbook-courier/courier/workflows"
@@ -127,7 +128,7 @@ func (c *connection) prepare(ctx context.Context) error {
 			delete(missing, name)
 		}
 		if len(missing) == 0 {
-			return nil
+			return c.probe(ctx)
 		}
 		_, err = operator.AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{
 			Namespace: c.namespace, SearchAttributes: missing,
@@ -141,7 +142,7 @@ func (c *connection) prepare(ctx context.Context) error {
 	)
 	switch {
 	case err == nil, errors.As(err, &exists):
-		return nil
+		return c.probe(ctx)
 	case errors.As(err, &denied), errors.As(err, &unimplemented):
 		c.log.Warn("search attributes cannot be registered from here; have them created", "command", c.createCommand())
 		return nil
@@ -149,6 +150,29 @@ func (c *connection) prepare(ctx context.Context) error {
 		return fmt.Errorf("namespace %q does not exist; create it: temporal operator namespace create --namespace %s", c.namespace, c.namespace)
 	default:
 		return err
+	}
+}
+
+// probe asks for deliveries by every search attribute: for some seconds after
+// they were registered, Temporal refuses to store an event with them.
+func (c *connection) probe(ctx context.Context) error {
+	var asks []string
+	for _, key := range workflows.SearchAttributes() {
+		asks = append(asks, key.GetName()+" = ''")
+	}
+	_, err := c.client.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{
+		Namespace: c.namespace, Query: strings.Join(asks, " AND "),
+	})
+	return err
+}
+
+// usable is one look at whether events can be stored.
+func (c *connection) usable(ctx context.Context) error {
+	select {
+	case <-c.ready:
+		return c.check(ctx)
+	default:
+		return errors.New("the namespace is not prepared yet")
 	}
 }
 

@@ -53,7 +53,7 @@ func (s *Store) Hold(ctx context.Context, destination string) (HoldState, error)
 
 // Pause holds the deliveries to a destination until Resume.
 func (s *Store) Pause(ctx context.Context, destination string) error {
-	_, err := s.client.SignalWithStartWorkflow(ctx, workflows.HoldID(destination), workflows.PauseSignal, nil,
+	_, err := s.client.SignalWithStartWorkflow(ctx, workflows.HoldID(destination), workflows.SetHeldSignal, true,
 		holdOptions(destination, workflows.HoldPaused), workflows.Hold, workflows.HoldInput{Destination: destination, Reason: workflows.HoldPaused})
 	return err
 }
@@ -61,7 +61,7 @@ func (s *Store) Pause(ctx context.Context, destination string) error {
 // Resume ends the hold of a destination; its held deliveries are then
 // released, the oldest first. It returns a *StateError when it is not held.
 func (s *Store) Resume(ctx context.Context, destination string) error {
-	err := s.client.SignalWorkflow(ctx, workflows.HoldID(destination), "", workflows.ResumeSignal, nil)
+	err := s.client.SignalWorkflow(ctx, workflows.HoldID(destination), "", workflows.SetHeldSignal, false)
 	var unknown *serviceerror.NotFound
 	if errors.As(err, &unknown) {
 		return &StateError{"the destination is not held"}

@@ -177,15 +177,22 @@ func closedStatus(status enumspb.WorkflowExecutionStatus) Status {
 func (s *Store) readRunning(ctx context.Context, run *Run, described *workflowservice.DescribeWorkflowExecutionResponse) error {
 	pending := described.GetPendingActivities()
 	if len(pending) == 0 {
-		run.Status = Pending
-		if described.GetPendingWorkflowTask() == nil {
+		err := s.readClosedSends(ctx, run, described)
+		switch {
+		case described.GetPendingWorkflowTask() == nil:
 			run.Status = Held
+		case workflows.LastFailure(run.Attempts) != "":
+			run.Status = Retrying
+		default:
+			// Also when it was delivered and no worker has closed the workflow
+			// yet: only then can it be sent again.
+			run.Status = Pending
 		}
-		return s.readBeforeHold(ctx, run, described)
+		return err
 	}
 	send := pending[0]
 	if send.GetHeartbeatDetails() == nil {
-		if err := s.readBeforeHold(ctx, run, described); err != nil {
+		if err := s.readClosedSends(ctx, run, described); err != nil {
 			return err
 		}
 	} else {
@@ -211,9 +218,10 @@ func (s *Store) readRunning(ctx context.Context, run *Run, described *workflowse
 // SendWebhook runs; one that was held has more.
 const firstSendEvents = 5
 
-// readBeforeHold reads the attempts that were made before the run was held:
-// the activity that found the hold failed with the log.
-func (s *Store) readBeforeHold(ctx context.Context, run *Run, described *workflowservice.DescribeWorkflowExecutionResponse) error {
+// readClosedSends reads the attempts of activities that have ended: one that
+// found its destination held, and failed with the log, or one whose end no
+// worker has seen yet.
+func (s *Store) readClosedSends(ctx context.Context, run *Run, described *workflowservice.DescribeWorkflowExecutionResponse) error {
 	info := described.GetWorkflowExecutionInfo()
 	if info.GetHistoryLength() <= firstSendEvents {
 		return nil
@@ -224,8 +232,14 @@ func (s *Store) readBeforeHold(ctx context.Context, run *Run, described *workflo
 		if err != nil {
 			return err
 		}
+		// As above, what is unreadable is as good as none.
 		if failed := event.GetActivityTaskFailedEventAttributes(); failed != nil {
-			_ = converter.GetDefaultDataConverter().FromPayloads(applicationDetails(failed.GetFailure()), &run.Attempts) // as above
+			_ = converter.GetDefaultDataConverter().FromPayloads(applicationDetails(failed.GetFailure()), &run.Attempts)
+		}
+		if completed := event.GetActivityTaskCompletedEventAttributes(); completed != nil {
+			var sent activities.SendWebhookResult
+			_ = converter.GetDefaultDataConverter().FromPayloads(completed.GetResult(), &sent)
+			run.Attempts = sent.Attempts
 		}
 	}
 	return nil

@@ -89,12 +89,12 @@ func (a *API) known(r *http.Request) (config.Destination, error) {
 // pause serves POST /api/destinations/{name}/pause. It takes effect within
 // about a second.
 func (a *API) pause(w http.ResponseWriter, r *http.Request) error {
-	return a.onDestination(w, r, a.deliveries.Pause)
+	return a.onDestination(w, r, a.deliveries.Pause, workflows.HoldPaused)
 }
 
 // resume serves POST /api/destinations/{name}/resume.
 func (a *API) resume(w http.ResponseWriter, r *http.Request) error {
-	return a.onDestination(w, r, a.deliveries.Resume)
+	return a.onDestination(w, r, a.deliveries.Resume, workflows.HoldStateReleasing)
 }
 
 // test serves POST /api/destinations/{name}/test: it sends a sample of every
@@ -129,8 +129,9 @@ func (a *API) test(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// onDestination does something to a destination, and shows it afterwards.
-func (a *API) onDestination(w http.ResponseWriter, r *http.Request, act func(context.Context, string) error) error {
+// onDestination does something to a destination, and shows it in the state that
+// it is about to have: the hold may not have heard yet.
+func (a *API) onDestination(w http.ResponseWriter, r *http.Request, act func(context.Context, string) error, state string) error {
 	d, err := a.known(r)
 	if err != nil {
 		return err
@@ -142,6 +143,8 @@ func (a *API) onDestination(w http.ResponseWriter, r *http.Request, act func(con
 	if err != nil {
 		return err
 	}
-	answer.JSON(w, http.StatusAccepted, show(d, figures))
+	shown := show(d, figures)
+	shown.State = state
+	answer.JSON(w, http.StatusAccepted, shown)
 	return nil
 }
