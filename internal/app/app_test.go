@@ -73,6 +73,7 @@ func TestRoutes(t *testing.T) {
 		{"POST /webhooks/none", reachable, 404, `{"error":"no such source; it must be one of the configuration's sources"}`, ""},
 		{"GET /api/deliveries?status=lost", reachable, 400, `{"error":"status must be one of pending, retrying, held, delivered, undelivered, cancelled"}`, ""},
 		{"PUT /api/deliveries", reachable, 405, `{"error":"method not allowed; use GET"}`, "GET"},
+		{"POST /api/deliveries", reachable, 405, `{"error":"method not allowed; use GET"}`, "GET"},
 		{"GET /api/nothing", reachable, 404, `{"error":"no such route"}`, ""},
 		{"GET /", reachable, 404, `{"error":"no such route"}`, ""},
 		{"POST /v1/more", reachable, 404, `{"error":"no such route"}`, ""},
@@ -124,57 +125,7 @@ func TestRoutesAreThoseOfTheOpenAPIDocument(t *testing.T) {
 		registered[path] = strings.Split(w.Header().Get("Allow"), ", ")
 		return nil
 	}
-	require.NoError(t, routes(nil, ingress.New(c, keys, nil, log, time.Now), api, nil, log).Walk(collect))
+	require.NoError(t, newRouter(c, ingress.New(c, keys, nil, log, time.Now), api, nil, log).Walk(collect))
 	require.NoError(t, operatorAPI(api, log).Walk(collect))
 	require.Equal(t, documented, registered)
-}
-
-// Any page that a user of the machine has open could otherwise post events,
-// and read deliveries by rebinding its name.
-func TestPagesOfOtherSitesAreRefused(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		name      string
-		giveHost  string
-		giveSite  string
-		giveToken bool
-		want      int
-	}{
-		{"no browser", "127.0.0.1:8080", "", false, 200},
-		{"IPv6", "[::1]:8080", "", false, 200},
-		{"by name", "localhost:8080", "", false, 200},
-		{"typed into the browser", "localhost:8080", "none", false, 200},
-		{"rebound name", "evil.example.com:8080", "same-origin", false, 403},
-		{"any name, when tokens guard", "courier.example.com", "", true, 200},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			c := config.Default()
-			if tt.giveToken {
-				c.Access.Tokens = []config.Secret{"a-token-of-the-tests"}
-			}
-			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/healthz", nil)
-			r.Host = tt.giveHost
-			r.Header.Set("Sec-Fetch-Site", tt.giveSite)
-			require.Equal(t, tt.want, serve(t, c, r).Code)
-		})
-	}
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1", nil)
-	r.Host = "127.0.0.1:8080"
-	r.Header.Set("Sec-Fetch-Site", "cross-site")
-	w := serve(t, config.Default(), r)
-	require.Equal(t, http.StatusForbidden, w.Code)
-	require.Equal(t, `{"error":"requests of other sites' pages are not accepted"}`, w.Body.String())
-}
-
-func serve(t *testing.T, c config.Config, r *http.Request) *httptest.ResponseRecorder {
-	t.Helper()
-	log := slog.New(slog.DiscardHandler)
-	keys, err := c.Keyring()
-	require.NoError(t, err)
-	handler := apitest.Validate(t, newRouter(c, ingress.New(c, keys, nil, log, time.Now), deliveries.NewAPI(nil, c, log, time.Now), nil, log))
-	w := httptest.NewRecorder()
-	handler.ServeHTTP(w, r)
-	return w
 }

@@ -14,19 +14,14 @@ import (
 	"github.com/gitbook-courier/courier/starter/openapi"
 )
 
-// newRouter is the starter's handler: its routes, guarded from other sites.
-func newRouter(c config.Config, in *ingress.Ingress, api *deliveries.API, ready readiness, log *slog.Logger) http.Handler {
+// newRouter is every route of the starter, on one screen; those below /api are
+// in deliveries.API.Register. The fixed paths come before /{version}, which
+// matches any single segment.
+func newRouter(c config.Config, in *ingress.Ingress, api *deliveries.API, ready readiness, log *slog.Logger) *mux.Router {
 	tokens := make([]string, len(c.Access.Tokens))
 	for i, token := range c.Access.Tokens {
 		tokens[i] = token.Reveal()
 	}
-	return fromHere(log, len(tokens) == 0, routes(tokens, in, api, ready, log))
-}
-
-// routes is every route of the starter, on one screen; those below /api are in
-// deliveries.API.Register. The fixed paths come before /{version}, which
-// matches any single segment.
-func routes(tokens []string, in *ingress.Ingress, api *deliveries.API, ready readiness, log *slog.Logger) *mux.Router {
 	get := func(h answer.Handler) http.Handler {
 		return answer.Methods(log, map[string]http.Handler{http.MethodGet: answer.Handle(log, h)})
 	}
@@ -71,24 +66,4 @@ func readyz(ready readiness) answer.Handler {
 		answer.Text(w, http.StatusOK, "OK")
 		return nil
 	}
-}
-
-// fromHere refuses what a browser sends for a page of another site: without
-// tokens any web page could otherwise post events and read deliveries. With
-// rebinding its name to a loopback address a page would pass as of the same
-// site, so without tokens the Host must be a loopback address as well.
-func fromHere(log *slog.Logger, open bool, next http.Handler) http.Handler {
-	refuse := answer.Handle(log, func(http.ResponseWriter, *http.Request) error {
-		return answer.Errorf(http.StatusForbidden, "requests of other sites' pages are not accepted")
-	})
-	protection := http.NewCrossOriginProtection()
-	protection.SetDenyHandler(refuse)
-	guarded := protection.Handler(next)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if open && !config.IsLoopback(r.Host) {
-			refuse.ServeHTTP(w, r)
-			return
-		}
-		guarded.ServeHTTP(w, r)
-	})
 }

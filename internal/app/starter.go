@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gorilla/mux"
 	"go.uber.org/fx"
 
 	"github.com/gitbook-courier/courier/config"
@@ -49,7 +50,7 @@ type server struct {
 	down fx.Shutdowner
 }
 
-func newServer(c config.Config, handler http.Handler, log *slog.Logger, down fx.Shutdowner) *server {
+func newServer(c config.Config, handler *mux.Router, log *slog.Logger, down fx.Shutdowner) *server {
 	return &server{
 		http: &http.Server{
 			Addr:              c.Listen,

@@ -9,27 +9,35 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/starter/answer"
 )
 
 // Require lets a request pass that shows one of the tokens, as
 // "Authorization: Bearer …" or as the password of HTTP Basic, for callers that
-// can only be given a URL. Without any tokens everything passes: the
-// configuration permits that on loopback alone. Others get 401.
+// can only be given a URL. Others get 401.
+//
+// Without any tokens, which the configuration permits on loopback alone,
+// requests of this machine pass. Any page that its user has open in a browser
+// could send those too, and by rebinding its name to a loopback address even
+// as of the same site: so the Host must be a loopback address. What a browser
+// sends for a page of another site gets 403 in either case.
 func Require(log *slog.Logger, tokens []string, next http.Handler) http.Handler {
-	if len(tokens) == 0 {
-		return next
-	}
 	hashes := make([][sha256.Size]byte, len(tokens))
 	for i, token := range tokens {
 		hashes[i] = sha256.Sum256([]byte(token))
 	}
+	foreign := answer.Errorf(http.StatusForbidden, "requests of other sites' pages are not accepted")
+	protection := http.NewCrossOriginProtection()
 	return answer.Handle(log, func(w http.ResponseWriter, r *http.Request) error {
 		token := shown(r)
-		if token == "" {
+		switch {
+		case protection.Check(r) != nil, len(tokens) == 0 && !config.IsLoopback(r.Host):
+			return foreign
+		case len(tokens) == 0:
+		case token == "":
 			return unauthorized("token missing; send Authorization: Bearer with one of access.tokens")
-		}
-		if !matches(hashes, token) {
+		case !matches(hashes, token):
 			return unauthorized("token is not one of access.tokens")
 		}
 		next.ServeHTTP(w, r)

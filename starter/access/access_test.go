@@ -47,6 +47,7 @@ func TestRequire(t *testing.T) {
 				w.WriteHeader(http.StatusNoContent)
 			}))
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)
+			r.Host = "127.0.0.1:8080"
 			tt.give(r)
 			w := httptest.NewRecorder()
 			handler.ServeHTTP(w, r)
@@ -57,6 +58,52 @@ func TestRequire(t *testing.T) {
 			require.Equal(t, http.StatusUnauthorized, w.Code)
 			require.Equal(t, `{"error":"`+tt.want+`"}`, w.Body.String())
 			require.Equal(t, []string{`Bearer realm="courier"`, `Basic realm="courier"`}, w.Header().Values("WWW-Authenticate"))
+		})
+	}
+}
+
+// Any page that a user of the machine has open could otherwise post events,
+// and read deliveries by rebinding its name.
+func TestRequireRefusesPagesOfOtherSites(t *testing.T) {
+	t.Parallel()
+	const token = "a-token-of-the-tests"
+	tests := []struct {
+		name      string
+		giveHost  string
+		giveSite  string
+		giveToken bool
+		want      bool
+	}{
+		{"no browser", "127.0.0.1:8080", "", false, true},
+		{"IPv6", "[::1]:8080", "", false, true},
+		{"by name", "localhost:8080", "", false, true},
+		{"typed into the browser", "localhost:8080", "none", false, true},
+		{"page of another site", "127.0.0.1:8080", "cross-site", false, false},
+		{"rebound name", "evil.example.com:8080", "same-origin", false, false},
+		{"any name, with a token", "courier.example.com", "", true, true},
+		{"page of another site that has a token", "courier.example.com", "cross-site", true, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var tokens []string
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)
+			r.Host = tt.giveHost
+			r.Header.Set("Sec-Fetch-Site", tt.giveSite)
+			if tt.giveToken {
+				tokens = []string{token}
+				r.Header.Set("Authorization", "Bearer "+token)
+			}
+			w := httptest.NewRecorder()
+			access.Require(slog.New(slog.DiscardHandler), tokens, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(http.StatusNoContent)
+			})).ServeHTTP(w, r)
+			if tt.want {
+				require.Equal(t, http.StatusNoContent, w.Code)
+				return
+			}
+			require.Equal(t, http.StatusForbidden, w.Code)
+			require.Equal(t, `{"error":"requests of other sites' pages are not accepted"}`, w.Body.String())
 		})
 	}
 }

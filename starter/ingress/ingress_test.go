@@ -117,6 +117,7 @@ func runtimeRequest(t *testing.T, fields ...field) *http.Request {
 	t.Helper()
 	contentType, body := form(t, fields...)
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1", bytes.NewReader(body))
+	r.Host = "127.0.0.1:8080"
 	r.Header.Set("Content-Type", contentType)
 	r.Header.Set("Authorization", "Bearer "+token)
 	return r
