@@ -89,6 +89,9 @@ func (d *delivery) follow(ctx workflow.Context) {
 			if more := failed.Receive(ctx, &attempt); !more {
 				return
 			}
+			if attempt.Number != len(d.attempts)+1 {
+				continue // known already, by the log of an activity that has ended
+			}
 			d.attempts = append(d.attempts, attempt)
 			workflow.SetCurrentDetails(ctx, describeRetry(d.input, d.attempts))
 		}

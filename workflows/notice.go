@@ -61,7 +61,7 @@ func notify(ctx workflow.Context, to DeliveryInput, eventID, eventType string, n
 		WorkflowID:            DeliveryID(to.EventID, to.Destination),
 		ParentClosePolicy:     enumspb.PARENT_CLOSE_POLICY_ABANDON,
 		StaticSummary:         Summary(to.EventType, to.Destination),
-		Memo:                  Memo(to),
+		Memo:                  Memo(to, ""),
 		TypedSearchAttributes: Attributes(to, "", "", ""),
 	})
 	started := workflow.ExecuteChildWorkflow(ctx, Delivery, to, activities.EventPayload(body)).GetChildWorkflowExecution()

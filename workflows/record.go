@@ -20,11 +20,18 @@ const (
 	MemoURL = "url"
 	// MemoAcceptedAt is when the event came in.
 	MemoAcceptedAt = "acceptedAt"
+	// MemoPrevious is the run id of the run before; absent in the first.
+	MemoPrevious = "previousRunId"
 )
 
-// Memo is the memo of a run.
-func Memo(in DeliveryInput) map[string]any {
-	return map[string]any{MemoReason: in.Reason, MemoURL: in.URL, MemoAcceptedAt: in.AcceptedAt.Format(time.RFC3339Nano)}
+// Memo is the memo of a run. previous is the run id of the run before, empty
+// for the first.
+func Memo(in DeliveryInput, previous string) map[string]any {
+	memo := map[string]any{MemoReason: in.Reason, MemoURL: in.URL, MemoAcceptedAt: in.AcceptedAt.Format(time.RFC3339Nano)}
+	if previous != "" {
+		memo[MemoPrevious] = previous
+	}
+	return memo
 }
 
 // maxKeyword is the longest search attribute, in bytes, that every visibility

@@ -46,7 +46,7 @@ func (s *Store) redeliver(ctx context.Context, info *workflowpb.WorkflowExecutio
 	}
 	input.Reason = workflows.ReasonRedelivery
 	input.Attempts = nil
-	run, err := s.run(ctx, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE, refresh(c, input), attributesFor(info, job), event)
+	run, err := s.run(ctx, refresh(c, input), info.GetExecution().GetRunId(), attributesFor(info, job), event)
 	var started *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &started) {
 		return "", running

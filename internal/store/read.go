@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -29,13 +30,15 @@ type memo struct {
 	Reason     string
 	URL        string
 	AcceptedAt time.Time
+	Previous   string
 }
 
 func readMemo(pb *commonpb.Memo) memo {
 	var m memo
-	for name, into := range map[string]any{workflows.MemoReason: &m.Reason, workflows.MemoURL: &m.URL, workflows.MemoAcceptedAt: &m.AcceptedAt} {
-		// What cannot be read is shown as absent.
-		_ = converter.GetDefaultDataConverter().FromPayload(pb.GetFields()[name], into)
+	for name, into := range map[string]any{workflows.MemoReason: &m.Reason, workflows.MemoURL: &m.URL, workflows.MemoAcceptedAt: &m.AcceptedAt, workflows.MemoPrevious: &m.Previous} {
+		if payload, ok := pb.GetFields()[name]; ok {
+			_ = converter.GetDefaultDataConverter().FromPayload(payload, into) // what cannot be read is shown as absent
+		}
 	}
 	return m
 }
@@ -49,28 +52,28 @@ func (s *Store) Get(ctx context.Context, destination, eventID string) (Delivery,
 		return Delivery{}, err
 	}
 	delivery := summarize(latest.GetWorkflowExecutionInfo())
-	earlier, err := s.runIDs(ctx, id)
-	if err != nil {
-		return Delivery{}, err
-	}
-	latestID := latest.GetWorkflowExecutionInfo().GetExecution().GetRunId()
-	for _, runID := range earlier {
-		if runID == latestID {
-			continue
-		}
-		described, err := s.describe(ctx, id, runID)
+	// Each run names the one before, until retention has removed it.
+	runs := []*workflowservice.DescribeWorkflowExecutionResponse{latest}
+	for previous := previousRun(latest); previous != ""; previous = previousRun(runs[len(runs)-1]) {
+		described, err := s.describe(ctx, id, previous)
 		if errors.Is(err, ErrUnknown) {
-			continue // retention was faster
+			break
 		}
 		if err != nil {
 			return Delivery{}, err
 		}
+		runs = append(runs, described)
+	}
+	for _, described := range slices.Backward(runs) {
 		if err := s.add(ctx, &delivery, described); err != nil {
 			return Delivery{}, err
 		}
 	}
-	err = s.add(ctx, &delivery, latest)
-	return delivery, err
+	return delivery, nil
+}
+
+func previousRun(described *workflowservice.DescribeWorkflowExecutionResponse) string {
+	return readMemo(described.GetWorkflowExecutionInfo().GetMemo()).Previous
 }
 
 // add adds a run to a delivery, which it makes the delivery's latest.
@@ -99,21 +102,6 @@ func (s *Store) describe(ctx context.Context, id, runID string) (*workflowservic
 		return nil, ErrUnknown
 	}
 	return described, err
-}
-
-// runIDs are the runs of a delivery that Temporal's visibility knows, the
-// oldest first. It may lag behind by a moment.
-func (s *Store) runIDs(ctx context.Context, id string) ([]string, error) {
-	executions, err := s.list(ctx, "WorkflowId = "+quote(id))
-	if err != nil {
-		return nil, err
-	}
-	oldestFirst(executions)
-	ids := make([]string, len(executions))
-	for i, execution := range executions {
-		ids[i] = execution.GetExecution().GetRunId()
-	}
-	return ids, nil
 }
 
 // summarize is what is known of a delivery without its runs.

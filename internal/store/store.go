@@ -47,7 +47,7 @@ func (n NewDelivery) ID() string {
 // that destination was stored before, however it went. Temporal has the
 // delivery on disk when Start returns without an error.
 func (s *Store) Start(ctx context.Context, n NewDelivery) (started bool, err error) {
-	_, err = s.run(ctx, enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, n.Input, workflows.Attributes(n.Input, n.Installation, n.Space, n.Site), activities.EventPayload(n.Event))
+	_, err = s.run(ctx, n.Input, "", workflows.Attributes(n.Input, n.Installation, n.Space, n.Site), activities.EventPayload(n.Event))
 	var duplicate *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &duplicate) {
 		return false, nil
@@ -55,8 +55,12 @@ func (s *Store) Start(ctx context.Context, n NewDelivery) (started bool, err err
 	return err == nil, err
 }
 
-// run starts a run of a delivery.
-func (s *Store) run(ctx context.Context, reuse enumspb.WorkflowIdReusePolicy, input workflows.DeliveryInput, attributes temporal.SearchAttributes, event converter.RawValue) (client.WorkflowRun, error) {
+// run starts a run of a delivery: the first, or one after the previous run.
+func (s *Store) run(ctx context.Context, input workflows.DeliveryInput, previous string, attributes temporal.SearchAttributes, event converter.RawValue) (client.WorkflowRun, error) {
+	reuse := enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE
+	if previous != "" {
+		reuse = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+	}
 	return s.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                       workflows.DeliveryID(input.EventID, input.Destination),
 		TaskQueue:                workflows.TaskQueue,
@@ -68,6 +72,6 @@ func (s *Store) run(ctx context.Context, reuse enumspb.WorkflowIdReusePolicy, in
 		EnableEagerStart:      true,
 		TypedSearchAttributes: attributes,
 		StaticSummary:         workflows.Summary(input.EventType, input.Destination),
-		Memo:                  workflows.Memo(input),
+		Memo:                  workflows.Memo(input, previous),
 	}, workflows.Delivery, input, event)
 }
