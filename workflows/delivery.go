@@ -89,7 +89,7 @@ func (d *delivery) follow(ctx workflow.Context) {
 			if more := failed.Receive(ctx, &attempt); !more {
 				return
 			}
-			if attempt.Number != len(d.attempts)+1 {
+			if n := len(d.attempts); n > 0 && attempt.Number <= d.attempts[n-1].Number {
 				continue // known already, by the log of an activity that has ended
 			}
 			d.attempts = append(d.attempts, attempt)
@@ -113,7 +113,8 @@ func (d *delivery) run(ctx workflow.Context, event converter.RawValue) (Delivery
 		workflow.SetCurrentDetails(ctx, describeDelivered(d.input, sent.Attempts))
 		return DeliveryResult(sent), nil
 	case temporal.IsCanceledError(ctx.Err()):
-		if log := lastHeartbeat(err); len(log) > len(d.attempts) {
+		// A request that was heard out may have been the last.
+		if log := logIn(err); len(log) > len(d.attempts) {
 			d.attempts = activities.CompleteLog(log, len(log))
 		}
 		workflow.SetCurrentDetails(ctx, describeCancelled(d.input, d.attempts))
@@ -146,7 +147,7 @@ func (d *delivery) held(err error) bool {
 	if !errors.As(err, &held) || held.Type() != activities.FailureHeld {
 		return false
 	}
-	_ = held.Details(&d.attempts) // unreadable leaves those that were signalled
+	d.attempts = logIn(err)
 	return true
 }
 
@@ -184,26 +185,28 @@ func (d *delivery) story(err error) (attempts []activities.Attempt, cause error)
 	case errors.As(err, &timeout):
 		// Only a worker that vanished in the very last attempt ends the
 		// activity with a timeout.
-		return activities.CompleteLog(lastHeartbeat(err), len(d.input.RetriesMs)+1), timeout
+		return activities.CompleteLog(logIn(err), len(d.input.RetriesMs)+1), timeout
 	case errors.As(err, &application):
-		if application.HasDetails() {
-			_ = application.Details(&attempts) // unreadable is as good as none
-		}
 		// The log goes into the workflow's own failure; its cause need not repeat it.
-		return attempts, temporal.NewApplicationError(application.Message(), application.Type())
+		return logIn(err), temporal.NewApplicationError(application.Message(), application.Type())
 	default:
 		return d.attempts, err
 	}
 }
 
-// lastHeartbeat is the attempt log that a worker which vanished left behind.
-func lastHeartbeat(err error) []activities.Attempt {
+// logIn is the attempt log in the error of SendWebhook: that of the last
+// attempt or, of a worker that vanished, that of its last heartbeat.
+func logIn(err error) (log []activities.Attempt) {
 	var (
-		timeout *temporal.TimeoutError
-		log     []activities.Attempt
+		application *temporal.ApplicationError
+		timeout     *temporal.TimeoutError
 	)
-	if errors.As(err, &timeout) && timeout.HasLastHeartbeatDetails() {
-		_ = timeout.LastHeartbeatDetails(&log) // unreadable is as good as none
+	// What is unreadable is as good as none.
+	switch {
+	case errors.As(err, &timeout) && timeout.HasLastHeartbeatDetails():
+		_ = timeout.LastHeartbeatDetails(&log)
+	case errors.As(err, &application) && application.HasDetails():
+		_ = application.Details(&log)
 	}
 	return log
 }

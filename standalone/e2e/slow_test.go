@@ -10,9 +10,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// slow is a destination that takes a second for its answer.
+// slow is a destination that takes a second for its answer: 200, or status.
 type slow struct {
 	*httptest.Server
+	status        atomic.Int64
 	came          chan struct{}
 	answered, cut atomic.Int64
 }
@@ -27,7 +28,7 @@ func newSlow(t *testing.T) *slow {
 		select {
 		case <-timer.C:
 			s.answered.Add(1)
-			w.WriteHeader(http.StatusOK)
+			w.WriteHeader(max(int(s.status.Load()), http.StatusOK))
 		case <-r.Context().Done():
 			s.cut.Add(1)
 		}
