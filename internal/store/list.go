@@ -161,6 +161,8 @@ func (s *Store) look(ctx context.Context, f Filter, from cursor) (executions []*
 	}
 	executions = slices.DeleteFunc(executions, func(e *workflowpb.WorkflowExecutionInfo) bool { return !from.before(e) })
 	slices.SortFunc(executions, func(a, b *workflowpb.WorkflowExecutionInfo) int { return compare(position(a), position(b)) })
+	// Should it have taken more than one request, what closed in between may have come twice.
+	executions = slices.CompactFunc(executions, func(a, b *workflowpb.WorkflowExecutionInfo) bool { return position(a) == position(b) })
 	return executions, rest, nil
 }
 
