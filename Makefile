@@ -15,7 +15,9 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
 
 standalone: ## Run all of Courier in one process: Temporal and its UI, worker, starter, on SQLite
-	go -C standalone run .
+	@# Built first, because "go run" would call an orderly stop by Ctrl-C an error.
+	go -C standalone build -o ../bin/courier .
+	@cd standalone && exec ../bin/courier
 
 # The race detector watches our own code in the root; under it the embedded server is many times slower.
 test: ## Test both modules, end to end included

@@ -321,6 +321,24 @@ func TestSendWebhookReportsHowTheDestinationDoes(t *testing.T) {
 	}
 }
 
+// Nothing is dialled: the address is refused before the connection.
+func TestSendWebhookRefusesEveryFormOfAPrivateAddress(t *testing.T) {
+	t.Parallel()
+	for _, host := range []string{
+		"127.0.0.1", "127.255.255.254", "0.0.0.0", "10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "169.254.169.254",
+		"192.0.0.1", "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "localhost",
+		"[::]", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::7f00:1]", "[fc00::1]", "[fe80::1]", "[ff02::1]", "[2001:db8::1]",
+	} {
+		t.Run(host, func(t *testing.T) {
+			t.Parallel()
+			_, err := newBench(t, activities.Target{URL: "http://" + host + "/", Secrets: []string{"s"}}).send(input(), oddEvent)
+			got := failureOf(t, err)
+			require.Equal(t, "AddressForbidden", got.kind, got.message)
+			require.True(t, got.final)
+		})
+	}
+}
+
 func TestSendWebhookRefusesPrivateAddresses(t *testing.T) {
 	t.Parallel()
 	receiver := hooktest.New(t)

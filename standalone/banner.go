@@ -48,5 +48,5 @@ func curl(c config.Config, event string) string {
 	if len(c.Access.Tokens) > 0 {
 		token = ` -H "Authorization: Bearer $COURIER_TOKEN"`
 	}
-	return fmt.Sprintf("curl http://%s/v1%s \\\n  -F environment='%s' \\\n  -F event='%s'", c.Listen, token, environment, event)
+	return fmt.Sprintf("curl -i http://%s/v1%s \\\n  -F environment='%s' \\\n  -F event='%s'", c.Listen, token, environment, event)
 }

@@ -16,7 +16,7 @@ import (
 
 const (
 	// patience is how long a test waits for what must happen.
-	patience = 45 * time.Second
+	patience = 90 * time.Second
 	// lookInterval is the pause between two looks at whether it has happened.
 	lookInterval = 20 * time.Millisecond
 	// stopTime is how long a program that has nothing to do may take to stop.
