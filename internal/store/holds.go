@@ -51,8 +51,10 @@ func (s *Store) Hold(ctx context.Context, destination string) (HoldState, error)
 	return state, nil
 }
 
-// Pause holds the deliveries to a destination until Resume.
+// Pause holds the deliveries to a destination until Resume: those that are
+// attempted by this process at once, those of others within HoldCacheTTL.
 func (s *Store) Pause(ctx context.Context, destination string) error {
+	defer s.ask(destination)
 	_, err := s.client.SignalWithStartWorkflow(ctx, workflows.HoldID(destination), workflows.SetHeldSignal, true,
 		holdOptions(destination, workflows.HoldPaused), workflows.Hold, workflows.HoldInput{Destination: destination, Reason: workflows.HoldPaused})
 	return err
@@ -87,12 +89,9 @@ type Holds struct {
 	config config.Config
 	log    *slog.Logger
 	now    func() time.Time
-
-	mu    sync.Mutex
-	known map[string]*known
 }
 
-// known is what a worker knows of a destination.
+// known is what a process knows of a destination.
 type known struct {
 	mu           sync.Mutex
 	held         bool
@@ -103,24 +102,33 @@ type known struct {
 // NewHolds makes the holds; the configuration says which destinations are held
 // for failing, and when. It does no I/O.
 func NewHolds(s *Store, c config.Config, log *slog.Logger, now func() time.Time) *Holds {
-	return &Holds{store: s, config: c, log: log, now: now, known: make(map[string]*known)}
+	return &Holds{store: s, config: c, log: log, now: now}
 }
 
-func (h *Holds) of(destination string) *known {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	k, ok := h.known[destination]
+func (s *Store) of(destination string) *known {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, ok := s.known[destination]
 	if !ok {
 		k = &known{}
-		h.known[destination] = k
+		s.known[destination] = k
 	}
 	return k
+}
+
+// ask has the next attempt of this process ask Temporal whether a destination
+// is held, however short ago the last one did.
+func (s *Store) ask(destination string) {
+	k := s.of(destination)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.asked = time.Time{}
 }
 
 // Held implements activities.Holds. When Temporal does not say, the last
 // answer stands: an attempt more or less is better than a stop.
 func (h *Holds) Held(ctx context.Context, destination string) bool {
-	k := h.of(destination)
+	k := h.store.of(destination)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if now := h.now(); now.Sub(k.asked) >= workflows.HoldCacheTTL {
@@ -140,7 +148,7 @@ func (h *Holds) Report(ctx context.Context, destination string, able bool) {
 	if !ok || d.HoldAfter == 0 {
 		return
 	}
-	k := h.of(destination)
+	k := h.store.of(destination)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := h.now()

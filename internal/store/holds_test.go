@@ -54,6 +54,20 @@ func TestHeldAsksTemporalOnceInAWhile(t *testing.T) {
 	require.False(t, h.Held(t.Context(), "search"))
 }
 
+// One process need not wait for what it has done itself.
+func TestPauseTakesEffectAtOnceInTheSameProcess(t *testing.T) {
+	t.Parallel()
+	h, temporal, _ := newHolds(t)
+	temporal.On("DescribeWorkflowExecution", mock.Anything, "hold.search", "").Return(nil, serviceerror.NewNotFound("none")).Once()
+	require.False(t, h.Held(t.Context(), "search"))
+
+	temporal.On("SignalWithStartWorkflow", mock.Anything, "hold.search", workflows.SetHeldSignal, true, mock.Anything, mock.Anything,
+		workflows.HoldInput{Destination: "search", Reason: workflows.HoldPaused}).Return(mocks.NewWorkflowRun(t), nil).Once()
+	require.NoError(t, h.store.Pause(t.Context(), "search"))
+	temporal.On("DescribeWorkflowExecution", mock.Anything, "hold.search", "").Return(described(enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING), nil).Once()
+	require.True(t, h.Held(t.Context(), "search"))
+}
+
 func TestFailingForLongHoldsTheDestination(t *testing.T) {
 	t.Parallel()
 	h, temporal, clock := newHolds(t)

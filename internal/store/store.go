@@ -6,6 +6,7 @@ package store
 import (
 	"context"
 	"errors"
+	"sync"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -21,11 +22,14 @@ import (
 type Store struct {
 	client    client.Client
 	namespace string
+
+	mu    sync.Mutex
+	known map[string]*known // by destination
 }
 
 // New makes a store of the namespace that the client uses. It does no I/O.
 func New(c client.Client, namespace string) *Store {
-	return &Store{client: c, namespace: namespace}
+	return &Store{client: c, namespace: namespace, known: make(map[string]*known)}
 }
 
 // NewDelivery is a delivery to be stored.
