@@ -160,14 +160,15 @@ func closedStatus(status enumspb.WorkflowExecutionStatus) Status {
 }
 
 // readRunning reads the state of a running run from its pending activity. A
-// run without one either has just begun or, when no workflow task is pending
-// either, waits for its release.
+// run without one has just begun, or is about to end, perhaps with a notice; or
+// else, when neither a workflow task nor a child is pending, it waits for its
+// release.
 func (s *Store) readRunning(ctx context.Context, run *Run, described *workflowservice.DescribeWorkflowExecutionResponse) error {
 	pending := described.GetPendingActivities()
 	if len(pending) == 0 {
 		err := s.readClosedSends(ctx, run, described)
 		switch {
-		case described.GetPendingWorkflowTask() == nil:
+		case described.GetPendingWorkflowTask() == nil && len(described.GetPendingChildren()) == 0:
 			run.Status = Held
 		case workflows.LastFailure(run.Attempts) != "":
 			run.Status = Retrying
