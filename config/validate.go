@@ -193,7 +193,7 @@ func (v *validator) secrets(field string, secrets []Secret) {
 
 func (v *validator) destination(field string, d Destination, names unique) {
 	v.name(member(field, "name"), d.Name, names)
-	if err := CheckURL(d.URL.Reveal()); err != nil {
+	if err := checkURL(d.URL.Reveal()); err != nil {
 		v.add(member(field, "url"), "", "%w", err)
 	}
 	v.secrets(member(field, "secrets"), d.Secrets)
@@ -269,8 +269,8 @@ func (v *validator) headers(field string, headers Headers) {
 	}
 }
 
-// CheckURL says what is wrong with the URL of a destination, if anything. Its errors never show the URL.
-func CheckURL(raw string) error {
+// checkURL says what is wrong with the URL of a destination, if anything. Its errors never show the URL.
+func checkURL(raw string) error {
 	if raw == "" {
 		return errors.New("is required")
 	}

@@ -277,7 +277,7 @@ func TestCheckURL(t *testing.T) {
 		t.Run(tt.give, func(t *testing.T) {
 			t.Parallel()
 
-			err := CheckURL(tt.give)
+			err := checkURL(tt.give)
 			if tt.want == "" {
 				require.NoError(t, err)
 				return

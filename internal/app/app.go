@@ -33,8 +33,8 @@ type Options struct {
 	// Failed, when not nil, tells of something outside the modules without which
 	// they cannot go on.
 	Failed <-chan error
-	// Ready, when not nil, is called once, when everything that was asked for
-	// is at work.
+	// Ready, when not nil, is called once, when the worker is at work. A program
+	// without the worker's module does not call it.
 	Ready func()
 }
 

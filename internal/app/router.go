@@ -47,7 +47,7 @@ func operatorAPI(api *deliveries.API, log *slog.Logger) *mux.Router {
 
 func notFound(log *slog.Logger) http.Handler {
 	return answer.Handle(log, func(http.ResponseWriter, *http.Request) error {
-		return answer.Errorf(http.StatusNotFound, "no such route")
+		return answer.NewError(http.StatusNotFound, "no such route")
 	})
 }
 
@@ -61,7 +61,7 @@ func healthz(w http.ResponseWriter, _ *http.Request) error {
 func readyz(ready readiness) answer.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if err := ready(r.Context()); err != nil {
-			return answer.Errorf(http.StatusServiceUnavailable, "Temporal cannot be reached")
+			return answer.NewError(http.StatusServiceUnavailable, "Temporal cannot be reached")
 		}
 		answer.Text(w, http.StatusOK, "OK")
 		return nil

@@ -27,7 +27,7 @@ func Require(log *slog.Logger, tokens []string, next http.Handler) http.Handler 
 	for i, token := range tokens {
 		hashes[i] = sha256.Sum256([]byte(token))
 	}
-	foreign := answer.Errorf(http.StatusForbidden, "requests of other sites' pages are not accepted")
+	foreign := answer.NewError(http.StatusForbidden, "requests of other sites' pages are not accepted")
 	protection := http.NewCrossOriginProtection()
 	return answer.Handle(log, func(w http.ResponseWriter, r *http.Request) error {
 		token := shown(r)

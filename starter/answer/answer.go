@@ -34,8 +34,8 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Errorf is an Error without a cause.
-func Errorf(status int, message string) *Error {
+// NewError is an Error without a cause.
+func NewError(status int, message string) *Error {
 	return &Error{Status: status, Message: message}
 }
 

@@ -24,8 +24,8 @@ func TestHandleAnswersErrors(t *testing.T) {
 		wantBody string
 		wantLog  bool
 	}{
-		{"bad input is shown", answer.Errorf(400, `event: is "missing" & <gone>`), 400, `{"error":"event: is \"missing\" & <gone>"}`, false},
-		{"wrapped", fmt.Errorf("list: %w", answer.Errorf(404, "no such delivery")), 404, `{"error":"no such delivery"}`, false},
+		{"bad input is shown", answer.NewError(400, `event: is "missing" & <gone>`), 400, `{"error":"event: is \"missing\" & <gone>"}`, false},
+		{"wrapped", fmt.Errorf("list: %w", answer.NewError(404, "no such delivery")), 404, `{"error":"no such delivery"}`, false},
 		{"a cause is logged, not shown", &answer.Error{Status: 503, Message: "send it again", Cause: cause}, 503, `{"error":"send it again"}`, true},
 		{"an internal error is logged, not shown", cause, 500, `{"error":"internal error; the server's log says more"}`, true},
 	}

@@ -81,13 +81,12 @@ func show(d config.Destination, f store.Figures) destination {
 func (a *API) known(r *http.Request) (config.Destination, error) {
 	d, ok := a.config.Destination(mux.Vars(r)["name"])
 	if !ok {
-		return d, answer.Errorf(http.StatusNotFound, "no such destination; it must be one of the configuration's destinations")
+		return d, answer.NewError(http.StatusNotFound, "no such destination; it must be one of the configuration's destinations")
 	}
 	return d, nil
 }
 
-// pause serves POST /api/destinations/{name}/pause. It takes effect within
-// about a second.
+// pause serves POST /api/destinations/{name}/pause.
 func (a *API) pause(w http.ResponseWriter, r *http.Request) error {
 	return a.onDestination(w, r, a.deliveries.Pause, workflows.HoldPaused)
 }

@@ -84,9 +84,9 @@ func explain(h answer.Handler) answer.Handler {
 		)
 		switch {
 		case errors.Is(err, store.ErrUnknown), errors.Is(err, store.ErrJobUnknown):
-			return answer.Errorf(http.StatusNotFound, err.Error())
+			return answer.NewError(http.StatusNotFound, err.Error())
 		case errors.As(err, &state):
-			return answer.Errorf(http.StatusConflict, state.Reason)
+			return answer.NewError(http.StatusConflict, state.Reason)
 		case errors.As(err, &unavailable), errors.As(err, &late), errors.Is(err, context.DeadlineExceeded):
 			return &answer.Error{Status: http.StatusServiceUnavailable, Message: "Temporal cannot be reached", Cause: err}
 		default:
@@ -99,11 +99,11 @@ func explain(h answer.Handler) answer.Handler {
 func (a *API) list(w http.ResponseWriter, r *http.Request) error {
 	query, err := parseQuery(r.URL.RawQuery)
 	if err != nil {
-		return answer.Errorf(http.StatusBadRequest, err.Error())
+		return answer.NewError(http.StatusBadRequest, err.Error())
 	}
 	page, err := a.deliveries.List(r.Context(), query.filter, query.limit, query.cursor, a.now())
 	if errors.Is(err, store.ErrCursor) {
-		return answer.Errorf(http.StatusBadRequest, "cursor "+err.Error())
+		return answer.NewError(http.StatusBadRequest, "cursor "+err.Error())
 	}
 	if err != nil {
 		return err

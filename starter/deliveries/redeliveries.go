@@ -46,9 +46,9 @@ func (a *API) redeliverMany(w http.ResponseWriter, r *http.Request) error {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return answer.Errorf(http.StatusRequestEntityTooLarge, fmt.Sprintf("body is larger than %d bytes", maxJobBody))
+		return answer.NewError(http.StatusRequestEntityTooLarge, fmt.Sprintf("body is larger than %d bytes", maxJobBody))
 	case err != nil:
-		return answer.Errorf(http.StatusBadRequest, err.Error())
+		return answer.NewError(http.StatusBadRequest, err.Error())
 	}
 	if err := a.deliveries.StartJob(r.Context(), input); err != nil {
 		return err

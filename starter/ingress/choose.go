@@ -35,7 +35,7 @@ func (in *Ingress) choose(event gitbook.Event, installation string, environment 
 	if _, listed := in.config.Installation(installation); listed {
 		if webhook, ok := environment.Webhook(event.Type); ok {
 			if !config.ValidInstallationID(installation) {
-				return nil, answer.Errorf(http.StatusBadRequest, "environment.installation.id: must be 1 to 128 visible ASCII characters without / and @")
+				return nil, answer.NewError(http.StatusBadRequest, "environment.installation.id: must be 1 to 128 visible ASCII characters without / and @")
 			}
 			name := workflows.InstallationDestination(installation)
 			sealed, err := activities.SealWebhook(in.keys, workflows.DeliveryID(event.ID, name), webhook)

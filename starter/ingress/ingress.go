@@ -98,7 +98,7 @@ func (in *Ingress) runtime(w http.ResponseWriter, r *http.Request) error {
 		installation = event.InstallationID
 	}
 	if !in.accepts(installation) {
-		return answer.Errorf(http.StatusForbidden, fmt.Sprintf("installation %q is not among the configuration's installations", installation))
+		return answer.NewError(http.StatusForbidden, fmt.Sprintf("installation %q is not among the configuration's installations", installation))
 	}
 	return in.accept(w, r, event, installation, environment)
 }
@@ -121,7 +121,7 @@ func (in *Ingress) Relay() http.Handler {
 	return answer.Handle(in.log, func(w http.ResponseWriter, r *http.Request) error {
 		handler, ok := handlers[mux.Vars(r)["source"]]
 		if !ok {
-			return answer.Errorf(http.StatusNotFound, "no such source; it must be one of the configuration's sources")
+			return answer.NewError(http.StatusNotFound, "no such source; it must be one of the configuration's sources")
 		}
 		handler.ServeHTTP(w, r)
 		return nil
@@ -130,7 +130,7 @@ func (in *Ingress) Relay() http.Handler {
 
 func (in *Ingress) relay(w http.ResponseWriter, r *http.Request, verifier gitbook.Verifier) error {
 	if mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); mediaType != "application/json" {
-		return answer.Errorf(http.StatusUnsupportedMediaType, "Content-Type must be application/json")
+		return answer.NewError(http.StatusUnsupportedMediaType, "Content-Type must be application/json")
 	}
 	limited, err := in.limit(w, r)
 	if err != nil {
@@ -141,7 +141,7 @@ func (in *Ingress) relay(w http.ResponseWriter, r *http.Request, verifier gitboo
 		return in.refuse(err)
 	}
 	if err := verifier.Verify(r.Header.Get(gitbook.SignatureHeader), body); err != nil {
-		return answer.Errorf(http.StatusUnauthorized, gitbook.SignatureHeader+": "+err.Error())
+		return answer.NewError(http.StatusUnauthorized, gitbook.SignatureHeader+": "+err.Error())
 	}
 	event, err := gitbook.ParseEvent(body)
 	if err != nil {
@@ -159,7 +159,7 @@ func (in *Ingress) limit(w http.ResponseWriter, r *http.Request) (io.Reader, err
 }
 
 func (in *Ingress) tooLarge() error {
-	return answer.Errorf(http.StatusRequestEntityTooLarge, fmt.Sprintf("body is larger than %d bytes (max_body_bytes)", in.config.MaxBodyBytes))
+	return answer.NewError(http.StatusRequestEntityTooLarge, fmt.Sprintf("body is larger than %d bytes (max_body_bytes)", in.config.MaxBodyBytes))
 }
 
 // refuse answers a request that cannot be read or parsed.
@@ -169,9 +169,9 @@ func (in *Ingress) refuse(err error) error {
 	case errors.As(err, &tooLarge):
 		return in.tooLarge()
 	case errors.Is(err, gitbook.ErrMediaType):
-		return answer.Errorf(http.StatusUnsupportedMediaType, err.Error())
+		return answer.NewError(http.StatusUnsupportedMediaType, err.Error())
 	default:
-		return answer.Errorf(http.StatusBadRequest, err.Error())
+		return answer.NewError(http.StatusBadRequest, err.Error())
 	}
 }
 
@@ -189,7 +189,7 @@ func (in *Ingress) accepts(installation string) bool {
 func (in *Ingress) accept(w http.ResponseWriter, r *http.Request, event gitbook.Event, installation string, environment gitbook.Environment) error {
 	if !in.handled[event.Type] {
 		status, message := gitbook.UnhandledAnswer(event)
-		return answer.Errorf(status, message)
+		return answer.NewError(status, message)
 	}
 	all, err := in.choose(event, installation, environment)
 	if err != nil {
