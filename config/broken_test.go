@@ -33,6 +33,8 @@ destinations:
   - url: ftp://example.com
     timeout: soon
 max_body_bytes: 10
+max_requests: many
+egress_proxy: "proxy:3128"
 `,
 		want: []string{
 			"courier.yaml:2: access.tokens: is required, because listen is not a loopback address; give a token of at least 16 characters",
@@ -49,6 +51,8 @@ max_body_bytes: 10
 			"courier.yaml:15: destinations[1].secrets: needs at least one secret",
 			"courier.yaml:16: destinations[1].timeout: soon is not a duration; write a number with a unit (ms, s, m, h or d), such as 10s",
 			"courier.yaml:17: max_body_bytes: 10 is not between 1024 and 1572864",
+			"courier.yaml:18: max_requests: many is not a whole number",
+			"courier.yaml:19: egress_proxy: is not an http, https or socks5 URL with a host",
 		},
 	},
 	{

@@ -23,6 +23,9 @@ const (
 	// DefaultMaxBodyBytes is the largest body of an incoming request, in bytes: 1 MiB.
 	DefaultMaxBodyBytes = 1 << 20
 
+	// DefaultMaxRequests is how many events are taken in at once.
+	DefaultMaxRequests = 128
+
 	// DefaultTimeout is the time one attempt may take, the one that GitBook documents.
 	DefaultTimeout = 10 * time.Second
 
@@ -46,6 +49,12 @@ const (
 	minBodyBytes = 1024
 	maxBodyBytes = 1536 * 1024
 
+	maxRequests = 10000
+
+	maxConcurrency = 1000
+	minRateLimit   = 0.01
+	maxRateLimit   = 1000
+
 	minTokenLength = 16
 	maxIDLength    = 128
 	maxURLBytes    = 2048
@@ -60,12 +69,23 @@ type Config struct {
 	// Access.Tokens. Defaults to 127.0.0.1:8080.
 	Listen string `yaml:"listen"`
 
+	// TLS is the certificate that the starter serves with. Without one it speaks plain HTTP.
+	TLS TLS `yaml:"tls"`
+
 	// Access says who may call.
 	Access Access `yaml:"access"`
 
-	// SealingKeys encrypt installations' secrets on their way through Temporal. Each is base64 of 32 bytes;
-	// the first seals, and all open. Required when Installations has an entry.
+	// SealingKeys encrypt installations' secrets on their way through Temporal, and with EncryptPayloads everything.
+	// Each is base64 of 32 bytes; the first seals, and all open. Required when Installations has an entry.
 	SealingKeys []Secret `yaml:"sealing_keys"`
+
+	// EncryptPayloads says whether everything that Courier stores in Temporal besides search attributes is encrypted
+	// with SealingKeys, events above all. Defaults to false. What was stored before stays readable either way.
+	EncryptPayloads bool `yaml:"encrypt_payloads"`
+
+	// UIOrigins are the origins, such as https://temporal.example.com, of the Temporal UIs whose pages may have the
+	// starter decrypt payloads. Defaults to none; standalone adds its own UI's.
+	UIOrigins []string `yaml:"ui_origins"`
 
 	// Installations are those whose events POST /v1 accepts, each of which is also a destination whose URL
 	// and secret come from GitBook. Nil, the default, is not the same as empty: when the key is left out, events
@@ -78,16 +98,64 @@ type Config struct {
 	// Destinations receive the events whose type, space and site they ask for.
 	Destinations []Destination `yaml:"destinations"`
 
+	// EgressProxy is the http, https or socks5 URL of the proxy through which deliveries leave, user and password
+	// included. Destinations and installations with AllowPrivate are reached directly. Defaults to none.
+	EgressProxy Secret `yaml:"egress_proxy"`
+
+	// Worker says where deliveries are sent from: WorkerSeparate, the default, or WorkerEmbedded.
+	Worker string `yaml:"worker"`
+
 	// MaxBodyBytes is the largest body of an incoming request, in bytes. Defaults to 1048576 (1 MiB); from 1024
 	// to 1572864 (1.5 MiB), because Temporal refuses payloads over 2 MiB.
 	MaxBodyBytes int64 `yaml:"max_body_bytes"`
+
+	// MaxRequests is how many events are taken in at once; further ones wait in line. With MaxBodyBytes it bounds the
+	// memory that senders can claim. Defaults to 128; from 1 to 10000.
+	MaxRequests int `yaml:"max_requests"`
 }
 
-// Access says who may call /v1 and /api.
+// Where deliveries are sent from.
+const (
+	// WorkerSeparate leaves the sending to the worker, a program of its own.
+	WorkerSeparate = "separate"
+	// WorkerEmbedded lets the starter send too, at once and with less work for Temporal.
+	WorkerEmbedded = "embedded"
+)
+
+// TLS names the PEM files of a certificate, both or neither. They are read again when they change.
+type TLS struct {
+	// Certificate is the file of the certificate and those of its issuers.
+	Certificate string `yaml:"certificate"`
+
+	// Key is the file of the certificate's private key.
+	Key string `yaml:"key"`
+}
+
+// Access says who may call. Each token is at least 16 characters of printable ASCII without spaces. Both routes need
+// one unless Config.Listen is a loopback address.
 type Access struct {
-	// Tokens are the bearer tokens, any of which lets a caller in: at least 16 characters of printable ASCII
-	// without spaces. Required unless Config.Listen is a loopback address.
+	// Tokens let a caller in everywhere.
 	Tokens []Secret `yaml:"tokens"`
+
+	// EventTokens let a caller send events to /v1, and nothing else.
+	EventTokens []Secret `yaml:"event_tokens"`
+
+	// APITokens let a caller use /api, and nothing else.
+	APITokens []Secret `yaml:"api_tokens"`
+}
+
+// ForEvents returns the tokens that open /v1.
+func (a Access) ForEvents() []string { return reveal(a.Tokens, a.EventTokens) }
+
+// ForAPI returns the tokens that open /api.
+func (a Access) ForAPI() []string { return reveal(a.Tokens, a.APITokens) }
+
+func reveal(lists ...[]Secret) []string {
+	var texts []string
+	for _, secret := range slices.Concat(lists...) {
+		texts = append(texts, secret.Reveal())
+	}
+	return texts
 }
 
 // An Installation is one installation of the GitBook integration.
@@ -146,6 +214,16 @@ type Destination struct {
 	// this one is held for failing. Defaults to none.
 	Notify string `yaml:"notify"`
 
+	// Concurrency is how many requests each worker has under way to it at most. Defaults to 0, no limit; up to 1000.
+	Concurrency int `yaml:"concurrency"`
+
+	// RateLimit is how many requests each worker begins in a second at most. Defaults to 0, no limit; from 0.01 to 1000.
+	RateLimit float64 `yaml:"rate_limit"`
+
+	// Redact are the members of an event that are taken out before it is stored for this destination and sent, as
+	// paths such as visitor.ip. Defaults to none.
+	Redact []string `yaml:"redact"`
+
 	// Headers are added to every request. Those that Courier or HTTP itself sets cannot be given.
 	Headers Headers `yaml:"headers"`
 
@@ -155,7 +233,7 @@ type Destination struct {
 
 // Default returns the configuration of an empty file: it listens on loopback and sends nothing anywhere.
 func Default() Config {
-	return Config{Listen: DefaultListen, MaxBodyBytes: DefaultMaxBodyBytes}
+	return Config{Listen: DefaultListen, Worker: WorkerSeparate, MaxBodyBytes: DefaultMaxBodyBytes, MaxRequests: DefaultMaxRequests}
 }
 
 // DefaultDestination returns a destination with the defaults and without name, URL and secrets. Its schedule
@@ -227,6 +305,9 @@ func (c Config) WorkerStopTimeout() time.Duration { return c.AttemptTimeout() + 
 // StopTimeout is how long the whole process may take to stop: longer than WorkerStopTimeout. It is 40s at most, so
 // a supervisor that waits 60s before it kills never cuts an attempt.
 func (c Config) StopTimeout() time.Duration { return c.WorkerStopTimeout() + shutdownStep }
+
+// Limited is whether the destination has a limit of its own: requests to it may have to wait for their turn.
+func (d Destination) Limited() bool { return d.Concurrency > 0 || d.RateLimit > 0 }
 
 // Wants reports whether the destination asks for an event of this type, space and site; the space or the site of
 // an event that has none is empty.

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"strconv"
 	"strings"
@@ -222,14 +223,26 @@ func (d *decoder) scalar(node *yaml.Node, path string, out reflect.Value) {
 		}
 		*value = text == "true"
 	case *int64:
-		parsed, err := strconv.ParseInt(text, 10, 64)
-		if err != nil {
-			d.refuse(path, shown, "is not a whole number")
+		*value = whole(d, path, shown, text)
+	case *int:
+		*value = int(whole(d, path, shown, text))
+	case *float64:
+		parsed, err := strconv.ParseFloat(text, 64)
+		if err != nil || math.IsNaN(parsed) || math.IsInf(parsed, 0) {
+			d.refuse(path, shown, "is not a number")
 		}
 		*value = parsed
 	default:
 		out.SetString(text)
 	}
+}
+
+func whole(d *decoder, path, shown, text string) int64 {
+	parsed, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		d.refuse(path, shown, "is not a whole number")
+	}
+	return parsed
 }
 
 // target is the node that is meant: the anchor's for an alias.

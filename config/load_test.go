@@ -28,9 +28,14 @@ func environment(variables map[string]string) func(string) (string, bool) {
 
 const fullFile = `
 listen: 0.0.0.0:8080
+tls: {certificate: /etc/courier/tls.pem, key: /etc/courier/tls.key}
 access:
   tokens: ["${COURIER_TOKEN}"]
+  event_tokens: [event-token-1234]
+  api_tokens: [api-token-123456]
 sealing_keys: ["${COURIER_KEY}"]
+encrypt_payloads: true
+ui_origins: ["https://temporal.example.com:8233"]
 installations:
   - id: inst_def456
     allow_private: true
@@ -48,6 +53,11 @@ destinations:
     timeout: 20s
     retries: [100ms, 1d12h, 30d]
     retry_after_max: 24h
+    hold_after: 15m
+    notify: cache
+    concurrency: 20
+    rate_limit: 0.5
+    redact: [visitor.ip, visitor.cookies]
     headers: {X-Team: docs, Authorization: "Bearer ${SEARCH_KEY}"}
     allow_private: ${PRIVATE}
   - name: cache
@@ -55,7 +65,10 @@ destinations:
     secrets:
       - 'a $${literal} $5'
     retries: []
+egress_proxy: http://courier:${PROXY_PASSWORD}@proxy.example.com:3128
+worker: embedded
 max_body_bytes: 1572864
+max_requests: 64
 `
 
 var fullVariables = map[string]string{
@@ -65,6 +78,7 @@ var fullVariables = map[string]string{
 	"SEARCH_KEY":     "${GITBOOK_SECRET}",
 	"SEARCH_SECRET":  "s1",
 	"PRIVATE":        "true",
+	"PROXY_PASSWORD": "hunter2",
 }
 
 func TestParseReadsEveryKey(t *testing.T) {
@@ -73,11 +87,14 @@ func TestParseReadsEveryKey(t *testing.T) {
 	cfg, err := Parse([]byte(fullFile), "courier.yaml", Options{Lookup: environment(fullVariables)})
 	require.NoError(t, err)
 	require.Equal(t, Config{
-		Listen:        "0.0.0.0:8080",
-		Access:        Access{Tokens: []Secret{"0123456789abcdef"}},
-		SealingKeys:   []Secret{Secret(testKey)},
-		Installations: []Installation{{ID: "inst_def456", AllowPrivate: true}, {ID: "*"}},
-		Sources:       []Source{{Name: "docs", Secrets: []Secret{"a: [\"YAML\"] #"}}},
+		Listen:          "0.0.0.0:8080",
+		TLS:             TLS{Certificate: "/etc/courier/tls.pem", Key: "/etc/courier/tls.key"},
+		Access:          Access{Tokens: []Secret{"0123456789abcdef"}, EventTokens: []Secret{"event-token-1234"}, APITokens: []Secret{"api-token-123456"}},
+		SealingKeys:     []Secret{Secret(testKey)},
+		EncryptPayloads: true,
+		UIOrigins:       []string{"https://temporal.example.com:8233"},
+		Installations:   []Installation{{ID: "inst_def456", AllowPrivate: true}, {ID: "*"}},
+		Sources:         []Source{{Name: "docs", Secrets: []Secret{"a: [\"YAML\"] #"}}},
 		Destinations: []Destination{
 			{
 				Name:          "search-index",
@@ -89,6 +106,11 @@ func TestParseReadsEveryKey(t *testing.T) {
 				Timeout:       20 * time.Second,
 				Retries:       []time.Duration{100 * time.Millisecond, 36 * time.Hour, 720 * time.Hour},
 				RetryAfterMax: 24 * time.Hour,
+				HoldAfter:     15 * time.Minute,
+				Notify:        "cache",
+				Concurrency:   20,
+				RateLimit:     0.5,
+				Redact:        []string{"visitor.ip", "visitor.cookies"},
 				Headers:       Headers{"X-Team": "docs", "Authorization": "Bearer ${GITBOOK_SECRET}"},
 				AllowPrivate:  true,
 			},
@@ -102,7 +124,10 @@ func TestParseReadsEveryKey(t *testing.T) {
 				RetryAfterMax: time.Minute,
 			},
 		},
+		EgressProxy:  "http://courier:hunter2@proxy.example.com:3128",
+		Worker:       WorkerEmbedded,
 		MaxBodyBytes: 1572864,
+		MaxRequests:  64,
 	}, cfg)
 	require.NoError(t, cfg.Validate())
 }
@@ -113,7 +138,7 @@ func TestParseOfNothingIsTheDefault(t *testing.T) {
 	for _, give := range []string{"", "\n", "# nothing yet\n", "---\n", "---\n...\n", "{}"} {
 		cfg, err := Parse([]byte(give), "courier.yaml", Options{})
 		require.NoError(t, err, "%q", give)
-		require.Equal(t, Config{Listen: "127.0.0.1:8080", MaxBodyBytes: 1 << 20}, cfg, "%q", give)
+		require.Equal(t, Config{Listen: "127.0.0.1:8080", Worker: "separate", MaxBodyBytes: 1 << 20, MaxRequests: 128}, cfg, "%q", give)
 	}
 }
 

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -44,8 +42,7 @@ func (c Config) Validate() error { return join(c.problems()) }
 
 func (c Config) problems() []*FieldError {
 	var v validator
-	v.listen(c.Listen)
-	v.tokens(c)
+	v.server(c)
 	for i, key := range c.SealingKeys {
 		if _, err := seal.ParseKey(key.Reveal()); err != nil {
 			v.add(item("sealing_keys", i), "", "%w", err)
@@ -65,9 +62,6 @@ func (c Config) problems() []*FieldError {
 	}
 	for i, destination := range c.Destinations {
 		v.notify(member(item("destinations", i), "notify"), destination, names)
-	}
-	if c.MaxBodyBytes < minBodyBytes || c.MaxBodyBytes > maxBodyBytes {
-		v.add("max_body_bytes", strconv.FormatInt(c.MaxBodyBytes, 10), "is not between %d and %d", minBodyBytes, maxBodyBytes)
 	}
 	return v.problems
 }
@@ -93,53 +87,6 @@ func (u unique) seen(value, field string) (first string, seen bool) {
 		u[value] = field
 	}
 	return first, seen
-}
-
-func (v *validator) listen(listen string) {
-	host, port, err := net.SplitHostPort(listen)
-	if err == nil {
-		_, err = strconv.ParseUint(port, 10, 16)
-	}
-	_, addrErr := netip.ParseAddr(host)
-	if err != nil || host != "" && addrErr != nil && !hostPattern.MatchString(host) {
-		v.add("listen", listen, "is not host:port with a port of at most 65535, such as %s", DefaultListen)
-	}
-}
-
-// IsLoopback is whether only this machine can reach an address, given with or without its port. A name other than
-// localhost could lead anywhere.
-func IsLoopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		host = strings.Trim(address, "[]")
-	}
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
-}
-
-func (v *validator) tokens(c Config) {
-	const field = "access.tokens"
-	_, _, err := net.SplitHostPort(c.Listen) // What is not host:port is reported as such.
-	if err == nil && len(c.Access.Tokens) == 0 && !IsLoopback(c.Listen) {
-		v.addFor("listen", field, "", "is required, because listen is not a loopback address; give a token of at least %d characters", minTokenLength)
-	}
-	tokens := unique{}
-	for i, token := range c.Access.Tokens {
-		field := item(field, i)
-		switch first, twice := tokens.seen(token.Reveal(), field); {
-		case token == "":
-			v.add(field, "", "is empty")
-		case twice:
-			v.add(field, "", "is the same as %s", first)
-		case !visiblePattern.MatchString(token.Reveal()):
-			v.add(field, "", "must be printable ASCII without spaces and line breaks")
-		case len(token) < minTokenLength:
-			v.add(field, "", "is shorter than %d characters; make one with `openssl rand -hex 32`", minTokenLength)
-		}
-	}
 }
 
 func (v *validator) installations(c Config) {
@@ -216,7 +163,31 @@ func (v *validator) destination(field string, d Destination, names unique) {
 	if d.HoldAfter != 0 {
 		v.duration(member(field, "hold_after"), d.HoldAfter, minHoldAfter, maxRetry)
 	}
+	if d.Concurrency < 0 || d.Concurrency > maxConcurrency {
+		v.add(member(field, "concurrency"), strconv.Itoa(d.Concurrency), "is not between 0 (no limit) and %d", maxConcurrency)
+	}
+	if d.RateLimit != 0 && (d.RateLimit < minRateLimit || d.RateLimit > maxRateLimit) {
+		v.add(member(field, "rate_limit"), strconv.FormatFloat(d.RateLimit, 'g', -1, 64), "is not between %v and %v requests a second", minRateLimit, maxRateLimit)
+	}
+	v.redact(member(field, "redact"), d.Redact)
 	v.headers(member(field, "headers"), d.Headers)
+}
+
+// kept are the members that a receiver needs, and without which an event is none.
+var kept = []string{"eventId", "type"}
+
+func (v *validator) redact(field string, paths []string) {
+	for i, path := range paths {
+		field := item(field, i)
+		switch {
+		case path == "":
+			v.add(field, "", "is empty")
+		case slices.Contains(strings.Split(path, "."), ""):
+			v.add(field, path, "is not a path of members, such as visitor.ip")
+		case slices.Contains(kept, path):
+			v.add(field, path, "cannot be taken out: every event needs it")
+		}
+	}
 }
 
 func (v *validator) notify(field string, d Destination, names unique) {

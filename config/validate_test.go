@@ -55,6 +55,39 @@ func TestValidate(t *testing.T) {
 		{"listen on a bad host", func(c *Config) { c.Listen = "a b:80" }, `listen: "a b:80"` + notListen},
 		{"listen on nothing", func(c *Config) { c.Listen = "" }, "listen:" + notListen},
 
+		{"event and API tokens everywhere", func(c *Config) {
+			c.Listen, c.Access = ":80", Access{EventTokens: []Secret{"event-token-1234"}, APITokens: []Secret{"api-token-123456"}}
+		}, ""},
+		{"event tokens alone everywhere", func(c *Config) {
+			c.Listen, c.Access = ":80", Access{EventTokens: []Secret{"event-token-1234"}}
+		}, "access.api_tokens: is required, because listen is not a loopback address; give a token of at least 16 characters"},
+		{"API tokens alone everywhere", func(c *Config) {
+			c.Listen, c.Access = ":80", Access{APITokens: []Secret{"api-token-123456"}}
+		}, "access.event_tokens: is required, because listen is not a loopback address; give a token of at least 16 characters"},
+		{"an event token that is an API token", func(c *Config) {
+			c.Access.EventTokens, c.Access.APITokens = []Secret{"event-token-1234"}, []Secret{"event-token-1234"}
+		}, "access.api_tokens[0]: is the same as access.event_tokens[0]"},
+		{"a certificate without a key", func(c *Config) { c.TLS.Certificate = "a.pem" }, "tls.key: is required beside tls.certificate; give the file of its private key"},
+		{"a key without a certificate", func(c *Config) { c.TLS.Key = "a.key" }, "tls.certificate: is required beside tls.key; give the file of the certificate"},
+		{"encryption without a key", func(c *Config) {
+			c.EncryptPayloads, c.SealingKeys, c.Installations = true, nil, nil
+		}, "sealing_keys: is required, because encrypt_payloads is true; make a key with `openssl rand -base64 32`"},
+		{"encryption", func(c *Config) { c.EncryptPayloads = true }, ""},
+		{"origins", func(c *Config) { c.UIOrigins = []string{"https://ui.example.com", "http://127.0.0.1:8233"} }, ""},
+		{"an origin with a path", func(c *Config) { c.UIOrigins = []string{"https://ui.example.com/"} }, "ui_origins[0]: https://ui.example.com/ is not an origin, such as https://temporal.example.com, without a path"},
+		{"any origin", func(c *Config) { c.UIOrigins = []string{"*"} }, "ui_origins[0]: * is not an origin, such as https://temporal.example.com, without a path"},
+		{"an egress proxy", func(c *Config) { c.EgressProxy = "http://user:password@proxy:3128" }, ""},
+		{"an egress proxy of another kind", func(c *Config) { c.EgressProxy = "ftp://user:password@proxy" }, "egress_proxy: is not an http, https or socks5 URL with a host"},
+		{"embedded worker", func(c *Config) { c.Worker = WorkerEmbedded }, ""},
+		{"another worker", func(c *Config) { c.Worker = "both" }, "worker: both is neither separate nor embedded"},
+		{"no requests at once", func(c *Config) { c.MaxRequests = 0 }, "max_requests: 0 is not between 1 and 10000"},
+		{"limits", func(c *Config) { c.Destinations[0].Concurrency, c.Destinations[0].RateLimit = 1000, 0.01 }, ""},
+		{"too much concurrency", func(c *Config) { c.Destinations[0].Concurrency = 1001 }, "destinations[0].concurrency: 1001 is not between 0 (no limit) and 1000"},
+		{"too slow a rate", func(c *Config) { c.Destinations[0].RateLimit = 0.001 }, "destinations[0].rate_limit: 0.001 is not between 0.01 and 1000 requests a second"},
+		{"redaction", func(c *Config) { c.Destinations[0].Redact = []string{"visitor.ip", "type.x"} }, ""},
+		{"redaction of the type", func(c *Config) { c.Destinations[0].Redact = []string{"type"} }, "destinations[0].redact[0]: type cannot be taken out: every event needs it"},
+		{"redaction of no path", func(c *Config) { c.Destinations[0].Redact = []string{"visitor..ip"} }, "destinations[0].redact[0]: visitor..ip is not a path of members, such as visitor.ip"},
+
 		{
 			"token of 15 characters", func(c *Config) { c.Access.Tokens[0] = "0123456789abcde" },
 			"access.tokens[0]: is shorter than 16 characters; make one with `openssl rand -hex 32`",
