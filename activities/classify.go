@@ -22,12 +22,14 @@ const (
 	FailureUnavailable = "Unavailable"
 	// FailureRateLimited is a 429.
 	FailureRateLimited = "RateLimited"
-	// FailureRejected is a 4xx other than 429: sending the same again is pointless.
+	// FailureRejected is a 4xx other than 429: sending the same again is
+	// pointless. So it is for what could not stand in a header.
 	FailureRejected = "Rejected"
 	// FailureRedirected is a 3xx, which is not followed: a followed POST becomes an empty GET.
 	FailureRedirected = "Redirected"
 	// FailureAddressForbidden is an address that Courier does not connect to:
-	// loopback, private and the like, unless the destination allows it.
+	// loopback, private and the like, unless the destination allows it; or a URL
+	// that cannot be used.
 	FailureAddressForbidden = "AddressForbidden"
 	// FailureDestinationUnknown is a destination that the configuration of the
 	// worker does not hold, or whose sealed secret it cannot open.
@@ -39,7 +41,14 @@ const (
 // for the release, and then sends.
 const FailureHeld = "Held"
 
-var finalFailures = []string{FailureRejected, FailureRedirected, FailureAddressForbidden, FailureDestinationUnknown, FailureHeld}
+// FailureNoTurn ends SendWebhook without an attempt, because the destination's
+// limits left no turn for it within MaxTurnWait, or the worker stopped before.
+// It is no outcome of an attempt: the workflow queues up again.
+const FailureNoTurn = "NoTurn"
+
+var finalFailures = []string{
+	FailureRejected, FailureRedirected, FailureAddressForbidden, FailureDestinationUnknown, FailureHeld, FailureNoTurn,
+}
 
 // verdict is what one attempt came to.
 type verdict struct {
@@ -81,13 +90,22 @@ func classifyError(err error) verdict {
 	if errors.As(err, &urlError) {
 		err = urlError.Err
 	}
+	var proxied *proxyError
+	if errors.As(err, &proxied) {
+		verdict := classifyError(proxied.err)
+		verdict.reason = proxied.prefix() + verdict.reason
+		return verdict
+	}
 	var (
 		address *addressError
+		header  *headerError
 		dns     *net.DNSError
 	)
 	switch {
 	case errors.As(err, &address):
 		return verdict{outcome: FailureAddressForbidden, reason: address.Error()}
+	case errors.As(err, &header):
+		return verdict{outcome: FailureRejected, reason: header.Error()}
 	case errors.Is(err, ssrf.ErrProhibitedIP), errors.Is(err, ssrf.ErrProhibitedNetwork), errors.Is(err, ssrf.ErrInvalidHostPort):
 		return verdict{outcome: FailureAddressForbidden, reason: "the address is private or reserved; set allow_private to permit it: " + err.Error()}
 	case errors.Is(err, context.Canceled):

@@ -23,8 +23,13 @@ type Target struct {
 	Secrets []string
 	// Headers are sent besides Courier's own.
 	Headers map[string]string
+	// Limits bound the requests of each worker. An installation's has none.
+	Limits Limits
 	// AllowPrivate permits loopback, private and reserved addresses.
 	AllowPrivate bool
+	// Redact are the paths of members that are left out of the event, as
+	// gitbook.Redact has them.
+	Redact []string
 }
 
 // String hides the target's secrets.

@@ -3,12 +3,14 @@ package activities
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"code.dny.dev/ssrf"
 )
@@ -26,37 +28,54 @@ type addressError struct{ reason string }
 
 func (e *addressError) Error() string { return e.reason }
 
-// newClient makes the HTTP client for one kind of destination. Connections
-// are pooled by client, so a connection to a private address that one
-// destination allows can never serve another that does not.
-func newClient(allowPrivate bool) *http.Client {
-	dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
-	if !allowPrivate {
-		// Control sees the address after name resolution, for every
-		// connection, so a name that changes its answer gains nothing.
-		dialer.Control = ssrf.New(ssrf.WithAnyPort()).Safe
+// headerError refuses a header before anything is dialled.
+type headerError struct{ name string }
+
+func (e *headerError) Error() string {
+	return fmt.Sprintf("the header %q holds a line break or another control character", e.name)
+}
+
+func newDialer() *net.Dialer {
+	return &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
+}
+
+// newClient makes the HTTP client for one kind of destination: those that may
+// have any address when guard is nil, otherwise those that must have a public
+// one. Requests go through the proxy unless it is empty; the connection to it
+// is not guarded. The proxies of the environment do not count.
+//
+// Connections are pooled by client, so a connection to a private address that
+// one destination allows can never serve another that does not.
+func newClient(dialer *net.Dialer, guard *ssrf.Guardian, proxy string) *http.Client {
+	transport := &http.Transport{
+		DialContext:            dialer.DialContext,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           512,
+		MaxIdleConnsPerHost:    64,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: maxReplyRead,
+		// The excerpt of the reply should be what the destination wrote,
+		// and no small reply should unfold into a large one.
+		DisableCompression: true,
 	}
-	return &http.Client{
-		Transport: &http.Transport{
-			DialContext:            dialer.DialContext,
-			ForceAttemptHTTP2:      true,
-			MaxIdleConns:           512,
-			MaxIdleConnsPerHost:    64,
-			IdleConnTimeout:        90 * time.Second,
-			MaxResponseHeaderBytes: maxReplyRead,
-			// The excerpt of the reply should be what the destination wrote,
-			// and no small reply should unfold into a large one.
-			DisableCompression: true,
-		},
+	client := &http.Client{
+		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+	switch {
+	case proxy != "":
+		client.Transport = newProxyTransport(transport, guard, proxy)
+	case guard != nil:
+		transport.DialContext = guardedDial(dialer, guard)
+	}
+	return client
 }
 
 // checkURL refuses what Courier never sends to, whoever configured it.
 func checkURL(raw string) error {
 	u, err := url.Parse(raw)
 	switch {
-	case err != nil:
+	case err != nil, strings.ContainsFunc(raw, unicode.IsControl):
 		return &addressError{"the webhook URL is not a URL"}
 	case u.Scheme != "http" && u.Scheme != "https":
 		return &addressError{"the webhook URL must begin with http:// or https://"}
@@ -64,6 +83,18 @@ func checkURL(raw string) error {
 		return &addressError{"the webhook URL has no host"}
 	case u.User != nil:
 		return &addressError{"the webhook URL must not contain credentials"}
+	}
+	return nil
+}
+
+// checkHeader refuses what would end a header's line or hide in it.
+func checkHeader(header http.Header) error {
+	for name, values := range header {
+		for _, text := range append([]string{name}, values...) {
+			if strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && r != '\t' }) {
+				return &headerError{name}
+			}
+		}
 	}
 	return nil
 }
@@ -79,6 +110,9 @@ type reply struct {
 // that there was no reply; what goes wrong with the body of one does not count.
 func post(ctx context.Context, client *http.Client, target Target, header http.Header, body []byte) (reply, error) {
 	if err := checkURL(target.URL); err != nil {
+		return reply{}, err
+	}
+	if err := checkHeader(header); err != nil {
 		return reply{}, err
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target.URL, bytes.NewReader(body))

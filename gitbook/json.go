@@ -46,21 +46,36 @@ func members(object []byte) iter.Seq2[[]byte, []byte] {
 		if !startsObject(object) {
 			return
 		}
-		for i := skipSpace(object, 0) + 1; ; {
-			i = skipSpace(object, i)
-			if i >= len(object) || object[i] != '"' { // The closing brace.
+		for name, at := range spans(object, skipSpace(object, 0)) {
+			if !yield(name, object[at.value:at.end:at.end]) {
 				return
 			}
-			end := stringEnd(object, i)
-			name := unquote(object[i:end])
+		}
+	}
+}
 
-			i = skipSpace(object, end) + 1 // The colon.
-			i = skipSpace(object, i)
-			end = valueEnd(object, i)
-			if i >= end || !yield(name, object[i:end:end]) {
+// A span is where a member of an object stands: its name from start, its value from value to end.
+type span struct{ start, value, end int }
+
+// spans yields the names and the places of the members of the object that starts at i, under the conditions of members.
+func spans(data []byte, i int) iter.Seq2[[]byte, span] {
+	return func(yield func(name []byte, at span) bool) {
+		for i := i + 1; ; {
+			i = skipSpace(data, i)
+			if i >= len(data) || data[i] != '"' { // The closing brace.
 				return
 			}
-			i = skipSpace(object, end) + 1 // The comma, or the closing brace.
+			at := span{start: i}
+			i = stringEnd(data, i)
+			name := unquote(data[at.start:i])
+
+			i = skipSpace(data, i) + 1 // The colon.
+			at.value = skipSpace(data, i)
+			at.end = valueEnd(data, at.value)
+			if at.value >= at.end || !yield(name, at) {
+				return
+			}
+			i = skipSpace(data, at.end) + 1 // The comma, or the closing brace.
 		}
 	}
 }

@@ -7,11 +7,21 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"os"
 	"strings"
 )
 
-// maxBoundaryLength is the bound of RFC 2046, section 5.1.1, in bytes.
-const maxBoundaryLength = 70
+const (
+	// maxBoundaryLength is the bound of RFC 2046, section 5.1.1, in bytes.
+	maxBoundaryLength = 70
+
+	// maxParts bounds the parts of a runtime request; GitBook sends two or three.
+	maxParts = 16
+
+	// maxPartHeaderBytes bounds the headers of one part, which mime/multipart itself bounds at 10 MiB and holds in
+	// several times their size. A form's part has some 60 bytes of them.
+	maxPartHeaderBytes = 8 << 10
+)
 
 var (
 	// ErrMediaType means that a runtime request is not multipart/form-data.
@@ -22,6 +32,8 @@ var (
 	ErrMultipart = errors.New("the multipart body is broken")
 
 	errMissing = errors.New("is missing; send it as a multipart field")
+
+	errPartHeader = fmt.Errorf("%w: the headers of a part are larger than %d bytes", ErrMultipart, maxPartHeaderBytes)
 )
 
 // RuntimeRequest is the request that GitBook's runtime sends to an integration.
@@ -33,11 +45,12 @@ type RuntimeRequest struct {
 // ParseRuntimeRequest reads a runtime request with the given Content-Type header: a multipart form whose fields event
 // and environment are JSON. All other fields, fetch-body among them, pass through unread. Of two fields of one name the
 // first counts, as in JavaScript's FormData.get. The body is read up to its closing boundary, so one that was cut off
-// is an error even when both fields are complete. How much is read is for the caller to limit, best with
-// http.MaxBytesReader.
+// is an error even when both fields are complete. A form of more than 16 parts, or with more than 8 KiB of headers in
+// one, is refused. How much is read in all is for the caller to limit, best with http.MaxBytesReader.
 //
-// The error is ErrMediaType; or the *http.MaxBytesError of the body's reader; or ErrMultipart, for anything else that
-// keeps the form from being read; or a *FieldError for "event", "environment" or a member of the event.
+// The error is ErrMediaType; or that of the body's reader when it is an *http.MaxBytesError or
+// os.ErrDeadlineExceeded; or ErrMultipart, for anything else that keeps the form from being read; or a *FieldError for
+// "event", "environment" or a member of the event.
 func ParseRuntimeRequest(contentType string, body io.Reader) (RuntimeRequest, error) {
 	boundary, err := formBoundary(contentType)
 	if err != nil {
@@ -79,16 +92,21 @@ func readForm(body io.Reader, boundary string) (event, environment []byte, err e
 	// The multipart reader says io.EOF not only after the closing boundary but also when the body ends inside the
 	// headers of a part. With an end that is never a plain io.EOF, only the closing boundary is left to say so. The
 	// line break before it is for senders that put none after the closing boundary.
-	source := &errorKeeper{Reader: body}
-	form := multipart.NewReader(io.MultiReader(source, strings.NewReader("\r\n"), cutOff{}), boundary)
-	for {
+	source := &formSource{body: io.MultiReader(body, strings.NewReader("\r\n"), cutOff{})}
+	form := multipart.NewReader(source, boundary)
+	for parts := 0; ; parts++ {
 		// A raw part is not decoded from quoted-printable: the bytes are to stay as they are.
+		source.limited, source.left = true, maxPartHeaderBytes
 		part, err := form.NextRawPart()
+		source.limited = false
 		if err == io.EOF { //nolint:errorlint // A wrapped io.EOF is not the closing boundary.
 			return event, environment, nil
 		}
 		if err != nil {
 			return nil, nil, formError(err, source.err)
+		}
+		if parts == maxParts {
+			return nil, nil, fmt.Errorf("%w: it has more than %d parts", ErrMultipart, maxParts)
 		}
 		var field *[]byte
 		switch part.FormName() {
@@ -98,9 +116,11 @@ func readForm(body io.Reader, boundary string) (event, environment []byte, err e
 			field = &environment
 		}
 		if field == nil || *field != nil {
-			continue // The next call discards the part.
+			_, err = io.Copy(io.Discard, part)
+		} else {
+			*field, err = io.ReadAll(part)
 		}
-		if *field, err = io.ReadAll(part); err != nil {
+		if err != nil {
 			return nil, nil, formError(err, source.err)
 		}
 	}
@@ -111,17 +131,30 @@ type cutOff struct{}
 
 func (cutOff) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// errorKeeper remembers the error of its reader, which mime/multipart replaces with its own when the body breaks off
-// inside the headers of a part.
-type errorKeeper struct {
-	io.Reader
-	err error
+// formSource is what a form is read from. While it is limited, which it is between the bodies of two parts, it gives left
+// bytes more; what the multipart reader has buffered before comes on top, up to 4 KiB.
+//
+// It remembers its error, which mime/multipart replaces with its own when the body breaks off inside the headers of a
+// part.
+type formSource struct {
+	body    io.Reader
+	limited bool
+	left    int
+	err     error
 }
 
-func (k *errorKeeper) Read(p []byte) (int, error) {
-	n, err := k.Reader.Read(p)
+func (s *formSource) Read(p []byte) (n int, err error) {
+	if s.limited {
+		p = p[:min(len(p), s.left)]
+	}
+	if s.limited && s.left == 0 {
+		err = errPartHeader
+	} else {
+		n, err = s.body.Read(p)
+	}
+	s.left -= n
 	if err != nil {
-		k.err = err
+		s.err = err
 	}
 	return n, err
 }
@@ -132,6 +165,10 @@ func formError(err, sourceErr error) error {
 	switch {
 	case errors.As(sourceErr, &tooLarge):
 		return tooLarge
+	case errors.Is(sourceErr, os.ErrDeadlineExceeded):
+		return os.ErrDeadlineExceeded
+	case errors.Is(sourceErr, errPartHeader):
+		return errPartHeader
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%w: it ends before its closing boundary", ErrMultipart)
 	default:

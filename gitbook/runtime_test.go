@@ -3,10 +3,13 @@ package gitbook
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -72,6 +75,13 @@ func TestParseRuntimeRequest(t *testing.T) {
 		{name: "an epilogue", giveBody: valid + "anything", wantRaw: documentedEvent},
 		{name: "a preamble", giveBody: "anything\r\n" + valid, wantRaw: documentedEvent},
 		{
+			name: "as many parts as may be, one with headers as large as they may be",
+			giveBody: form(append(slices.Repeat([]string{field("more", strings.Repeat("x", 9<<10))}, 13),
+				"--b\r\nX: "+strings.Repeat("x", maxPartHeaderBytes-len("--b\r\nX: \r\n\r\n")-2)+"\r\n\r\n\r\n",
+				field("event", documentedEvent), field("environment", environment))...),
+			wantRaw: documentedEvent,
+		},
+		{
 			name: "a quoted boundary and a type in capitals", giveContentType: `Multipart/Form-Data; charset=utf-8; boundary="b"`,
 			giveBody: valid, wantRaw: documentedEvent,
 		},
@@ -126,6 +136,20 @@ func TestParseRuntimeRequestErrors(t *testing.T) {
 			want: "the multipart body is broken: it ends before its closing boundary",
 		},
 		{name: "another boundary", giveBody: strings.ReplaceAll(valid, "--b", "--c"), wantIs: ErrMultipart},
+		{
+			name: "more parts than may be", giveBody: form(slices.Repeat([]string{field("event", documentedEvent)}, 17)...), wantIs: ErrMultipart,
+			want: "the multipart body is broken: it has more than 16 parts",
+		},
+		{
+			name: "one large header of a part", wantIs: ErrMultipart,
+			giveBody: form("--b\r\nX: "+strings.Repeat("x", 13<<10)+"\r\n\r\n\r\n", field("event", documentedEvent)),
+			want:     "the multipart body is broken: the headers of a part are larger than 8192 bytes",
+		},
+		{
+			name: "many small headers of a later part", wantIs: ErrMultipart,
+			giveBody: form(field("event", documentedEvent), "--b\r\n"+strings.Repeat("x: y\r\n", 4<<10)+"\r\n\r\n"),
+			want:     "the multipart body is broken: the headers of a part are larger than 8192 bytes",
+		},
 		{
 			name: "a line of JSON among the headers", giveBody: "--b\r\n" + environment + "\r\n\r\n--b--\r\n", wantIs: ErrMultipart,
 			want: "the multipart body is broken",
@@ -211,6 +235,12 @@ func TestParseRuntimeRequestCutOffAnywhere(t *testing.T) {
 
 func TestParseRuntimeRequestReaderFails(t *testing.T) {
 	t.Parallel()
+	for _, begun := range []string{"", "--b\r\nContent-Disp", field("event", documentedEvent), "--b\r\n\r\nx"} {
+		slow := fmt.Errorf("read tcp: %w", os.ErrDeadlineExceeded)
+		_, err := ParseRuntimeRequest(formType, io.MultiReader(strings.NewReader(begun), iotest.ErrReader(slow)))
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded, begun)
+		require.NotErrorIs(t, err, ErrMultipart)
+	}
 	body := io.MultiReader(strings.NewReader(field("event", documentedEvent)), iotest.ErrReader(errors.New("s3cret")))
 	_, err := ParseRuntimeRequest(formType, body)
 	require.ErrorIs(t, err, ErrMultipart)

@@ -26,7 +26,7 @@ func (in *Ingress) choose(event gitbook.Event, installation string, environment 
 		}
 		chosen = append(chosen, store.NewDelivery{
 			Input:        store.Configure(in.config, input, d, displayURL),
-			Event:        event.Raw(),
+			Event:        gitbook.Redact(event.Raw(), d.Redact),
 			Installation: installation,
 			Space:        event.SpaceID,
 			Site:         event.SiteID,
