@@ -9,6 +9,7 @@ import (
 	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/starter/access"
 	"github.com/gitbook-courier/courier/starter/answer"
+	"github.com/gitbook-courier/courier/starter/codec"
 	"github.com/gitbook-courier/courier/starter/deliveries"
 	"github.com/gitbook-courier/courier/starter/ingress"
 	"github.com/gitbook-courier/courier/starter/openapi"
@@ -17,10 +18,16 @@ import (
 // newRouter is every route of the starter, on one screen; those below /api are
 // in deliveries.API.Register. The fixed paths come before /{version}, which
 // matches any single segment.
-func newRouter(c config.Config, in *ingress.Ingress, api *deliveries.API, ready readiness, log *slog.Logger) *mux.Router {
-	tokens := make([]string, len(c.Access.Tokens))
-	for i, token := range c.Access.Tokens {
-		tokens[i] = token.Reveal()
+func newRouter(c config.Config, in *ingress.Ingress, api *deliveries.API, payloads *codec.Server, ready readiness, l limits, log *slog.Logger) *mux.Router {
+	// Events and operators have lines of their own, so that neither locks the
+	// other out. Who shows no token does not get that far.
+	events := newLine(l.events, l, log, "raise max_requests")
+	operators := newLine(l.operators, l, log, "ask for less at once")
+	event := func(h http.Handler) http.Handler {
+		return access.Require(log, c.Access.ForEvents(), access.EventKeys, events.guard(h))
+	}
+	operator := func(h http.Handler) http.Handler {
+		return access.Require(log, c.Access.ForAPI(), access.APIKeys, operators.guard(h))
 	}
 	get := func(h answer.Handler) http.Handler {
 		return answer.Methods(log, map[string]http.Handler{http.MethodGet: answer.Handle(log, h)})
@@ -30,9 +37,11 @@ func newRouter(c config.Config, in *ingress.Ingress, api *deliveries.API, ready 
 	r.Handle("/healthz", get(healthz))
 	r.Handle("/readyz", get(readyz(ready)))
 	r.Handle("/openapi.yaml", get(openapi.Get))
-	r.PathPrefix("/api/").Handler(access.Require(log, tokens, operatorAPI(api, log)))
-	r.Handle("/webhooks/{source}", in.Relay())
-	r.Handle("/{version}", in.Runtime(tokens))
+	r.PathPrefix("/api/").Handler(operator(operatorAPI(api, log)))
+	r.Handle(codec.DecodePath, payloads.Decode(operator))
+	r.Handle(codec.EncodePath, payloads.Encode(operator))
+	r.Handle("/webhooks/{source}", in.Relay(events.guard))
+	r.Handle("/{version}", in.Runtime(event))
 	r.NotFoundHandler = notFound(log)
 	return r
 }

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"syscall"
-	"time"
 
 	"github.com/gorilla/mux"
 	"go.uber.org/fx"
@@ -26,8 +25,11 @@ var Starter = fx.Module("starter",
 		func(s *store.Store) ingress.Store { return s },
 		ingress.New,
 		deliveries.NewAPI,
+		newCodecServer,
 		func(c *connection) readiness { return c.usable },
+		newLimits,
 		newRouter,
+		newCertificates,
 		newServer,
 	),
 	fx.Invoke(func(lc fx.Lifecycle, s *server) {
@@ -35,39 +37,52 @@ var Starter = fx.Module("starter",
 	}),
 )
 
-const (
-	maxHeaderBytes    = 64 << 10
-	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 30 * time.Second
-	writeTimeout      = 30 * time.Second
-	idleTimeout       = 2 * time.Minute
-)
+// maxHeaderBytes bounds the headers of a request.
+const maxHeaderBytes = 64 << 10
 
 // server is the starter's HTTP server.
 type server struct {
-	http *http.Server
-	log  *slog.Logger
-	down fx.Shutdowner
+	http         *http.Server
+	certificates *certificates // nil without TLS
+	log          *slog.Logger
+	down         fx.Shutdowner
 }
 
-func newServer(c config.Config, handler *mux.Router, log *slog.Logger, down fx.Shutdowner) *server {
+func newServer(c config.Config, handler *mux.Router, l limits, certificates *certificates, log *slog.Logger, down fx.Shutdowner) *server {
 	return &server{
 		http: &http.Server{
 			Addr:              c.Listen,
-			Handler:           handler,
+			Handler:           unasked(l, handler),
 			MaxHeaderBytes:    maxHeaderBytes,
-			ReadHeaderTimeout: readHeaderTimeout,
-			ReadTimeout:       readTimeout,
-			WriteTimeout:      writeTimeout,
-			IdleTimeout:       idleTimeout,
-			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+			ReadHeaderTimeout: l.header,
+			ReadTimeout:       l.read(),
+			WriteTimeout:      l.write,
+			IdleTimeout:       l.idle,
+			ConnState:         newConnections(l.connections).track,
+			// What HTTP/2 takes in before a request has its place: these are
+			// the least that the protocol recommends and net/http permits.
+			HTTP2: &http.HTTP2Config{
+				MaxConcurrentStreams:          100,
+				MaxReceiveBufferPerConnection: 64 << 10,
+				MaxReceiveBufferPerStream:     64 << 10,
+			},
+			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		},
-		log:  log,
-		down: down,
+		certificates: certificates,
+		log:          log,
+		down:         down,
 	}
 }
 
 func (s *server) start(ctx context.Context) error {
+	scheme, serve := "http", s.http.Serve
+	if s.certificates != nil {
+		if err := s.certificates.open(); err != nil {
+			return err
+		}
+		s.http.TLSConfig = s.certificates.config()
+		scheme, serve = "https", func(l net.Listener) error { return s.http.ServeTLS(l, "", "") }
+	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.http.Addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("listen: %s is taken by another process; choose another address", s.http.Addr)
@@ -75,9 +90,9 @@ func (s *server) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	s.log.Info("listening", "address", listener.Addr().String())
+	s.log.Info("listening", "scheme", scheme, "address", listener.Addr().String())
 	go func() {
-		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("HTTP server stopped", "error", err)
 			_ = s.down.Shutdown(fx.ExitCode(1))
 		}

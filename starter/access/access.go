@@ -1,5 +1,5 @@
-// Package access decides who may call the starter's routes. It knows tokens,
-// not what they open.
+// Package access decides who may call the starter's routes. It knows tokens
+// and the keys of the configuration that hold them, not what they open.
 package access
 
 import (
@@ -13,16 +13,23 @@ import (
 	"github.com/gitbook-courier/courier/starter/answer"
 )
 
+// The keys of the configuration whose tokens open the event route, and the
+// routes of operators.
+const (
+	EventKeys = "access.tokens or access.event_tokens"
+	APIKeys   = "access.tokens or access.api_tokens"
+)
+
 // Require lets a request pass that shows one of the tokens, as
 // "Authorization: Bearer …" or as the password of HTTP Basic, for callers that
-// can only be given a URL. Others get 401.
+// can only be given a URL. Others get 401, which names the keys of the tokens.
 //
 // Without any tokens, which the configuration permits on loopback alone,
 // requests of this machine pass. Any page that its user has open in a browser
 // could send those too, and by rebinding its name to a loopback address even
 // as of the same site: so the Host must be a loopback address. What a browser
 // sends for a page of another site gets 403 in either case.
-func Require(log *slog.Logger, tokens []string, next http.Handler) http.Handler {
+func Require(log *slog.Logger, tokens []string, keys string, next http.Handler) http.Handler {
 	hashes := make([][sha256.Size]byte, len(tokens))
 	for i, token := range tokens {
 		hashes[i] = sha256.Sum256([]byte(token))
@@ -36,9 +43,9 @@ func Require(log *slog.Logger, tokens []string, next http.Handler) http.Handler 
 			return foreign
 		case len(tokens) == 0:
 		case token == "":
-			return unauthorized("token missing; send Authorization: Bearer with one of access.tokens")
+			return unauthorized("token missing; send Authorization: Bearer with one of " + keys)
 		case !matches(hashes, token):
-			return unauthorized("token is not one of access.tokens")
+			return unauthorized("token is not one of " + keys)
 		}
 		next.ServeHTTP(w, r)
 		return nil

@@ -20,7 +20,10 @@ func TestRequire(t *testing.T) {
 	basic := func(user, password string) func(*http.Request) {
 		return func(r *http.Request) { r.SetBasicAuth(user, password) }
 	}
-	const missing, wrong = "token missing; send Authorization: Bearer with one of access.tokens", "token is not one of access.tokens"
+	const (
+		missing = "token missing; send Authorization: Bearer with one of access.tokens or access.event_tokens"
+		wrong   = "token is not one of access.tokens or access.event_tokens"
+	)
 	tests := []struct {
 		name       string
 		giveTokens []string
@@ -37,13 +40,15 @@ func TestRequire(t *testing.T) {
 		{"empty token", []string{first}, bearer("Bearer "), missing},
 		{"another scheme", []string{first}, bearer("Token " + first), missing},
 		{"wrong token", []string{first}, bearer("Bearer " + second), wrong},
+		{"token with a wrong end", []string{first}, bearer("Bearer " + first + "x"), wrong},
+		{"two tokens at once", []string{first, second}, bearer("Bearer " + first + "," + second), wrong},
 		{"beginning of a token", []string{first}, bearer("Bearer " + first[:8]), wrong},
 		{"wrong Basic password", []string{first}, basic("gitbook", second), wrong},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			handler := access.Require(slog.New(slog.DiscardHandler), tt.giveTokens, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			handler := access.Require(slog.New(slog.DiscardHandler), tt.giveTokens, access.EventKeys, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				w.WriteHeader(http.StatusNoContent)
 			}))
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)
@@ -95,7 +100,7 @@ func TestRequireRefusesPagesOfOtherSites(t *testing.T) {
 				r.Header.Set("Authorization", "Bearer "+token)
 			}
 			w := httptest.NewRecorder()
-			access.Require(slog.New(slog.DiscardHandler), tokens, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			access.Require(slog.New(slog.DiscardHandler), tokens, access.APIKeys, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				w.WriteHeader(http.StatusNoContent)
 			})).ServeHTTP(w, r)
 			if tt.want {

@@ -59,13 +59,18 @@ func Handle(log *slog.Logger, h Handler) http.Handler {
 			log.LogAttrs(r.Context(), slog.LevelError, "request failed",
 				slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", shown.Status), slog.Any("error", shown))
 		}
-		for name, values := range shown.Header {
-			w.Header()[name] = values
-		}
-		JSON(w, shown.Status, struct {
-			Error string `json:"error"`
-		}{shown.Message})
+		Refuse(w, shown)
 	})
+}
+
+// Refuse answers with {"error": "…"} and logs nothing.
+func Refuse(w http.ResponseWriter, e *Error) {
+	for name, values := range e.Header {
+		w.Header()[name] = values
+	}
+	JSON(w, e.Status, struct {
+		Error string `json:"error"`
+	}{e.Message})
 }
 
 // Methods serves a path by method, and answers 405 to the others. HEAD is

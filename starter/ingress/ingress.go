@@ -1,6 +1,6 @@
-// Package ingress takes GitBook's events in: it authenticates the caller,
-// parses the request, chooses the destinations and has every delivery stored
-// before it answers. It knows nothing of how deliveries are sent.
+// Package ingress takes GitBook's events in: it verifies signatures, parses
+// the request, chooses the destinations and has every delivery stored before
+// it answers. It knows nothing of tokens, nor of how deliveries are sent.
 package ingress
 
 import (
@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -22,7 +23,6 @@ import (
 	"github.com/gitbook-courier/courier/gitbook"
 	"github.com/gitbook-courier/courier/internal/seal"
 	"github.com/gitbook-courier/courier/internal/store"
-	"github.com/gitbook-courier/courier/starter/access"
 	"github.com/gitbook-courier/courier/starter/answer"
 )
 
@@ -69,10 +69,11 @@ func New(c config.Config, keys *seal.Keyring, store Store, log *slog.Logger, now
 
 // Runtime serves POST /{version}: the request that GitBook's integration
 // runtime sends to an integration. The version is looked at before anything
-// else, and only v1 is supported.
-func (in *Ingress) Runtime(tokens []string) http.Handler {
+// else, and only v1 is supported; guard, which is for the caller to bring, is
+// asked next and before the body is read.
+func (in *Ingress) Runtime(guard func(http.Handler) http.Handler) http.Handler {
 	v1 := answer.Methods(in.log, map[string]http.Handler{
-		http.MethodPost: access.Require(in.log, tokens, answer.Handle(in.log, in.runtime)),
+		http.MethodPost: guard(answer.Handle(in.log, in.runtime)),
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if version := mux.Vars(r)["version"]; version != "v1" {
@@ -104,8 +105,9 @@ func (in *Ingress) runtime(w http.ResponseWriter, r *http.Request) error {
 }
 
 // Relay serves POST /webhooks/{source}: signed JSON as GitBook's hosted
-// Webhook integration sends it.
-func (in *Ingress) Relay() http.Handler {
+// Webhook integration sends it. The signature is over the body, so guard is
+// asked before anything is known of the caller.
+func (in *Ingress) Relay(guard func(http.Handler) http.Handler) http.Handler {
 	handlers := make(map[string]http.Handler, len(in.config.Sources))
 	for _, source := range in.config.Sources {
 		verifier := gitbook.Verifier{Now: in.now}
@@ -113,9 +115,9 @@ func (in *Ingress) Relay() http.Handler {
 			verifier.Secrets = append(verifier.Secrets, secret.Reveal())
 		}
 		handlers[source.Name] = answer.Methods(in.log, map[string]http.Handler{
-			http.MethodPost: answer.Handle(in.log, func(w http.ResponseWriter, r *http.Request) error {
+			http.MethodPost: guard(answer.Handle(in.log, func(w http.ResponseWriter, r *http.Request) error {
 				return in.relay(w, r, verifier)
-			}),
+			})),
 		})
 	}
 	return answer.Handle(in.log, func(w http.ResponseWriter, r *http.Request) error {
@@ -150,8 +152,12 @@ func (in *Ingress) relay(w http.ResponseWriter, r *http.Request, verifier gitboo
 	return in.accept(w, r, event, event.InstallationID, gitbook.Environment{})
 }
 
-// limit bounds the request's body, and refuses one that announces too much.
+// limit bounds the request's body, and refuses one that announces too much or
+// is compressed.
 func (in *Ingress) limit(w http.ResponseWriter, r *http.Request) (io.Reader, error) {
+	if coding := strings.Join(r.Header.Values("Content-Encoding"), ","); coding != "" && !strings.EqualFold(coding, "identity") {
+		return nil, answer.NewError(http.StatusUnsupportedMediaType, "Content-Encoding is not supported; send the body as it is")
+	}
 	if r.ContentLength > in.config.MaxBodyBytes {
 		return nil, in.tooLarge()
 	}
@@ -164,14 +170,21 @@ func (in *Ingress) tooLarge() error {
 
 // refuse answers a request that cannot be read or parsed.
 func (in *Ingress) refuse(err error) error {
-	var tooLarge *http.MaxBytesError
+	var (
+		tooLarge *http.MaxBytesError
+		field    *gitbook.FieldError
+	)
 	switch {
 	case errors.As(err, &tooLarge):
 		return in.tooLarge()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return answer.NewError(http.StatusRequestTimeout, "the body did not arrive in time; send it again")
 	case errors.Is(err, gitbook.ErrMediaType):
 		return answer.NewError(http.StatusUnsupportedMediaType, err.Error())
-	default:
+	case errors.Is(err, gitbook.ErrMultipart), errors.As(err, &field):
 		return answer.NewError(http.StatusBadRequest, err.Error())
+	default:
+		return answer.NewError(http.StatusBadRequest, "the body breaks off, or its chunks are broken")
 	}
 }
 
