@@ -28,8 +28,14 @@ type Options struct {
 	Signaler Signaler
 	// Holds knows which destinations are held. Required.
 	Holds Holds
+	// Runs knows when runs began. Required.
+	Runs Runs
 	// Log takes one line for each attempt that fails. Required.
 	Log *slog.Logger
+	// EgressProxy is the http, https or socks5 URL of the proxy through which
+	// requests go, except those to targets with AllowPrivate; empty for none. It
+	// may hold a password, and the Activities do not keep it.
+	EgressProxy string
 	// Worker is the identity that the attempt log shows.
 	Worker string
 	// Now is the clock. Defaults to time.Now.
@@ -48,6 +54,13 @@ type Holds interface {
 	Report(ctx context.Context, destination string, able bool)
 }
 
+// Runs knows when runs began.
+type Runs interface {
+	// FirstTask is when the first workflow task of a run was begun, and by which
+	// worker.
+	FirstTask(ctx context.Context, workflowID, runID string) (begun time.Time, worker string, err error)
+}
+
 // Signaler sends a signal to a workflow; the Temporal client is one.
 type Signaler interface {
 	SignalWorkflow(ctx context.Context, workflowID, runID, signalName string, arg any) error
@@ -57,9 +70,12 @@ type Signaler interface {
 type Activities struct {
 	Options
 	public, private *http.Client
+	lanes           *lanes
+	turns           map[string]*turns // of destinations with limits
 }
 
-// New makes the activities. It does no I/O.
+// New makes the activities. It does no I/O. It panics when EgressProxy is not
+// a URL with a host.
 func New(o Options) *Activities {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -67,7 +83,15 @@ func New(o Options) *Activities {
 	if o.Random == nil {
 		o.Random = rand.Float64
 	}
-	return &Activities{Options: o, public: newClient(false), private: newClient(true)}
+	public := newClient(newDialer(), newGuard(), o.EgressProxy)
+	o.EgressProxy = ""
+	a := &Activities{Options: o, public: public, private: newClient(newDialer(), nil, ""), lanes: newLanes(), turns: make(map[string]*turns)}
+	for name, target := range o.Destinations {
+		if target.Limits != (Limits{}) {
+			a.turns[name] = newTurns(target.Limits)
+		}
+	}
+	return a
 }
 
 // Register registers the activities under the names of their methods.

@@ -15,6 +15,9 @@ import (
 	"github.com/gitbook-courier/courier/gitbook"
 )
 
+// SendWebhookType is the activity type of SendWebhook.
+const SendWebhookType = "SendWebhook"
+
 // AttemptFailedSignal is the signal by which SendWebhook tells its workflow of
 // an attempt that failed and will be followed by another. Its argument is the
 // Attempt. It serves the workflow's current details; the log that counts is
@@ -34,9 +37,19 @@ type SendWebhookInput struct {
 	// Sealed is an installation's webhook, sealed by SealWebhook for the
 	// delivery's workflow id; empty for configured destinations.
 	Sealed []byte `json:"sealed,omitempty"`
-	// Attempts are the attempts made before, when a delivery goes on after it
-	// was held. They count, and stay in the log.
+	// Attempts are the attempts made before: the one in the express lane, or all
+	// until the delivery was held. They count, and stay in the log.
 	Attempts []Attempt `json:"attempts,omitempty"`
+	// HandedOver says that the activity's own first attempt stands for the last
+	// of Attempts, which the express lane made: it makes no request, and Temporal
+	// goes on from there with its retry policy, count and all.
+	HandedOver bool `json:"handedOver,omitempty"`
+	// Repeated says that the delivery's first workflow task is done once more,
+	// so that its attempt may have been made before.
+	Repeated bool `json:"repeated,omitempty"`
+	// Limited says that the destination had limits when the event was stored:
+	// the activity then waits for its turn.
+	Limited bool `json:"limited,omitempty"`
 	// TimeoutMs bounds one attempt, in milliseconds.
 	TimeoutMs int64 `json:"timeoutMs"`
 	// RetriesMs are the waits between attempts, in milliseconds, before jitter.
@@ -61,7 +74,8 @@ func milliseconds(ms int64) time.Duration { return time.Duration(ms) * time.Mill
 
 // SendWebhookResult is the result of a delivered webhook.
 type SendWebhookResult struct {
-	// Attempts is the complete attempt log; its last entry delivered.
+	// Attempts is the complete attempt log; its last entry delivered. It is empty
+	// when the express lane was closed and nothing was sent.
 	Attempts []Attempt `json:"attempts"`
 }
 
@@ -77,14 +91,36 @@ func EventPayload(event []byte) converter.RawValue {
 
 // SendWebhook posts the event to its destination: one HTTP request for each
 // attempt, with a fresh timestamp and signature. Its error is an application
-// error of one of the failure types; the last one carries the attempt log as
-// its details.
+// error of one of the failure types, with the attempt log as its details if it
+// is final or the activity is a local one.
+//
+// As a local activity it is the express lane: the first attempt of a delivery,
+// made in the delivery's first workflow task. A destination that has been slow
+// or unable lately does not take it; the result then has no attempts.
 func (a *Activities) SendWebhook(ctx context.Context, in SendWebhookInput, event converter.RawValue) (SendWebhookResult, error) {
 	info := activity.GetInfo(ctx)
-	log := earlierAttempts(ctx, in.Attempts, int(info.Attempt)-1)
+	switch {
+	case info.IsLocalActivity:
+		return a.express(ctx, in, event)
+	case in.HandedOver && info.Attempt == 1:
+		return SendWebhookResult{}, a.takeOver(ctx, in)
+	}
+	log := earlierAttempts(ctx, in, int(info.Attempt)-1)
+	if turns := a.turns[in.Destination]; turns != nil && in.Limited {
+		done, err := turns.wait(ctx, activity.GetWorkerStopChannel(ctx))
+		if err != nil {
+			return SendWebhookResult{}, final(FailureNoTurn, "the limits of "+in.Destination+" left no turn", log)
+		}
+		defer done()
+	}
+	return a.send(ctx, in, event, log)
+}
+
+// send makes one attempt and adds it to the log.
+func (a *Activities) send(ctx context.Context, in SendWebhookInput, event converter.RawValue, log []Attempt) (SendWebhookResult, error) {
+	info := activity.GetInfo(ctx)
 	if a.Holds.Held(ctx, in.Destination) {
-		return SendWebhookResult{}, temporal.NewApplicationErrorWithOptions("deliveries to "+in.Destination+" are held", FailureHeld,
-			temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{log}})
+		return SendWebhookResult{}, final(FailureHeld, "deliveries to "+in.Destination+" are held", log)
 	}
 	log = append(log, Attempt{
 		Number:    len(log) + 1,
@@ -94,16 +130,18 @@ func (a *Activities) SendWebhook(ctx context.Context, in SendWebhookInput, event
 	})
 	entry := &log[len(log)-1]
 	// The first heartbeat goes out at once, so that an attempt is on record
-	// before its request is.
+	// before its request is. A local activity has none.
 	activity.RecordHeartbeat(ctx, log)
 	if err := ctx.Err(); err != nil {
 		return SendWebhookResult{}, err // cancelled before the request
 	}
 
 	verdict := a.attempt(ctx, in, info.WorkflowExecution.ID, event.Payload().GetData(), entry)
-	entry.DurationMs = a.Now().Sub(entry.StartedAt).Milliseconds()
+	took := a.Now().Sub(entry.StartedAt)
+	entry.DurationMs = took.Milliseconds()
 	entry.Outcome, entry.Error = verdict.outcome, verdict.reason
 	a.Holds.Report(ctx, in.Destination, !verdict.retry)
+	a.lanes.report(in.Destination, !verdict.retry, took, a.Now())
 	if verdict.outcome == OutcomeDelivered {
 		return SendWebhookResult{Attempts: log}, nil
 	}
@@ -111,33 +149,46 @@ func (a *Activities) SendWebhook(ctx context.Context, in SendWebhookInput, event
 
 	retries := in.Retries()
 	if !verdict.retry || entry.Number > len(retries) {
-		return SendWebhookResult{}, temporal.NewApplicationErrorWithOptions(verdict.reason, verdict.outcome, temporal.ApplicationErrorOptions{
-			NonRetryable: true,
-			Details:      []any{log},
-		})
+		return SendWebhookResult{}, final(verdict.outcome, verdict.reason, log)
 	}
 	wait := delay(retries[entry.Number-1], verdict.retryAfter, milliseconds(in.RetryAfterMaxMs), a.Random())
 	entry.WaitMs = wait.Milliseconds()
+	if info.IsLocalActivity {
+		return SendWebhookResult{}, handOver(verdict.outcome, log)
+	}
 	// This heartbeat is held back until the activity ends, and then precedes
 	// the failure.
 	activity.RecordHeartbeat(ctx, log)
 	a.signal(ctx, info, *entry)
-	return SendWebhookResult{}, temporal.NewApplicationErrorWithOptions(verdict.reason, verdict.outcome, temporal.ApplicationErrorOptions{
-		NextRetryDelay: wait,
-	})
+	return SendWebhookResult{}, retryable(verdict.outcome, verdict.reason, wait)
+}
+
+// final is a failure after which SendWebhook is not retried.
+func final(kind, reason string, log []Attempt) error {
+	return temporal.NewApplicationErrorWithOptions(reason, kind, temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{log}})
+}
+
+// retryable is a failure that Temporal follows with another attempt after the
+// wait.
+func retryable(kind, reason string, wait time.Duration) error {
+	return temporal.NewApplicationErrorWithOptions(reason, kind, temporal.ApplicationErrorOptions{NextRetryDelay: wait})
 }
 
 // earlierAttempts is the log of the attempts before this one: those made
 // before the activity, and failed ones of the activity itself, which left them
 // in their heartbeats.
-func earlierAttempts(ctx context.Context, before []Attempt, failed int) []Attempt {
-	log := before
+func earlierAttempts(ctx context.Context, in SendWebhookInput, failed int) []Attempt {
+	log := in.Attempts
 	if activity.HasHeartbeatDetails(ctx) {
 		if err := activity.GetHeartbeatDetails(ctx, &log); err != nil {
 			activity.GetLogger(ctx).Warn("attempt log is unreadable", "error", err)
 		}
 	}
-	return CompleteLog(log, len(before)+failed)
+	made := len(in.Attempts) + failed
+	if in.HandedOver {
+		made-- // the activity's first stands for the last of them
+	}
+	return CompleteLog(log, made)
 }
 
 // attempt makes one request and says what it came to; it enters what the reply
@@ -147,6 +198,7 @@ func (a *Activities) attempt(ctx context.Context, in SendWebhookInput, deliveryI
 	if err != nil {
 		return verdict{outcome: FailureDestinationUnknown, reason: err.Error()}
 	}
+	body = gitbook.Redact(body, target.Redact)
 	ctx, cancel := context.WithTimeout(ctx, in.Timeout())
 	defer cancel()
 	reply, err := post(ctx, a.client(target), target, a.header(target, in.EventID, entry, body), body)

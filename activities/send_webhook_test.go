@@ -48,6 +48,13 @@ type holds struct {
 func (h *holds) Held(context.Context, string) bool             { return h.held }
 func (h *holds) Report(_ context.Context, _ string, able bool) { h.reported = append(h.reported, able) }
 
+// runs is a Runs in which every run began a minute ago.
+type runs struct{}
+
+func (runs) FirstTask(context.Context, string, string) (time.Time, string, error) {
+	return clock.Add(-time.Minute), "2@host", nil
+}
+
 // bench is SendWebhook with everything it needs, on a clock that stands still.
 type bench struct {
 	env        *testsuite.TestActivityEnvironment
@@ -66,6 +73,7 @@ func newBench(t *testing.T, target activities.Target) *bench {
 		Keys:          keyring(t),
 		Signaler:      b.signals,
 		Holds:         &b.holds,
+		Runs:          runs{},
 		Log:           slog.New(slog.DiscardHandler),
 		Worker:        "1@host",
 		Now:           func() time.Time { return clock },

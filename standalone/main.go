@@ -61,7 +61,7 @@ func run(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	temporal, err := startEngine(ctx, s, log)
+	temporal, err := startEngine(ctx, s, c, log)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func run(ctx context.Context, args []string) (err error) {
 		Logger:   log,
 		Failed:   temporal.Failed(),
 		Ready:    func() { fmt.Fprint(os.Stdout, banner(s, c, temporal)) },
-	}, app.Worker, app.Starter)
+	}, app.Standalone)
 }
 
 // load reads the configuration, to which the data folder's own key belongs.
@@ -91,18 +91,26 @@ func load(s settings) (config.Config, error) {
 	return config.Load(s.config, config.Options{SealingKey: key})
 }
 
-func startEngine(ctx context.Context, s settings, log *slog.Logger) (*engine.Engine, error) {
+func startEngine(ctx context.Context, s settings, c config.Config, log *slog.Logger) (*engine.Engine, error) {
 	attributes := make(map[string]enumspb.IndexedValueType)
 	for _, key := range workflows.SearchAttributes() {
 		attributes[key.GetName()] = key.GetValueType()
 	}
-	return engine.Start(ctx, engine.Options{
+	options := engine.Options{
 		DataDir:          s.data,
 		TemporalListen:   s.temporalListen,
 		UIListen:         s.uiListen,
 		SearchAttributes: attributes,
 		Logger:           log,
-	})
+	}
+	if c.EncryptPayloads {
+		codec, err := app.CodecHandler(c, log)
+		if err != nil {
+			return nil, err
+		}
+		options.Codec = codec
+	}
+	return engine.Start(ctx, options)
 }
 
 // startDemo starts the demo receiver and makes it the configuration's one

@@ -1,5 +1,6 @@
 // Command starter takes GitBook's events in over HTTP and has their deliveries
-// stored in Temporal, where a worker finds them.
+// stored in Temporal, where a worker finds them; with "worker: embedded" it is
+// a worker too.
 package main
 
 import (
@@ -9,5 +10,5 @@ import (
 )
 
 func main() {
-	os.Exit(app.Main("courier-starter", os.Args[1:], app.Starter))
+	os.Exit(app.Main("courier-starter", os.Args[1:], app.StarterProgram))
 }

@@ -9,5 +9,5 @@ import (
 )
 
 func main() {
-	os.Exit(app.Main("courier-worker", os.Args[1:], app.Worker))
+	os.Exit(app.Main("courier-worker", os.Args[1:], app.WorkerProgram))
 }

@@ -49,6 +49,9 @@ type DeliveryInput struct {
 	EventType string `json:"eventType"`
 	// URL is the destination's URL without its query string, for display.
 	URL string `json:"url"`
+	// Express says that the first attempt is made in the first workflow task, as
+	// a local activity.
+	Express bool `json:"express,omitempty"`
 	// Notify is the start of the input of a notice, when a destination is to be
 	// told that the delivery was given up.
 	Notify *DeliveryInput `json:"notify,omitempty"`
@@ -99,14 +102,10 @@ func (d *delivery) follow(ctx workflow.Context) {
 }
 
 func (d *delivery) run(ctx workflow.Context, event converter.RawValue) (DeliveryResult, error) {
-	sent, err := d.send(ctx, event)
-	for d.held(err) {
-		workflow.SetCurrentDetails(ctx, describeHeld(d.input, d.attempts))
-		d.awaitRelease(ctx)
-		if err = ctx.Err(); err == nil {
-			workflow.SetCurrentDetails(ctx, describeStart(d.input, d.attempts))
-			sent, err = d.send(ctx, event)
-		}
+	sent, err := d.first(ctx, event)
+	for again := d.again(ctx, err); again; again = d.again(ctx, err) {
+		workflow.SetCurrentDetails(ctx, describeStart(d.input, d.attempts))
+		sent, err = d.send(ctx, event, d.input.SendWebhookInput, d.input.Retries()[len(d.attempts):])
 	}
 	switch {
 	case err == nil:
@@ -124,31 +123,44 @@ func (d *delivery) run(ctx workflow.Context, event converter.RawValue) (Delivery
 	}
 }
 
-// send has SendWebhook make the attempts that are left.
-func (d *delivery) send(ctx workflow.Context, event converter.RawValue) (activities.SendWebhookResult, error) {
-	input := d.input.SendWebhookInput
+// send has SendWebhook make the attempts that are left, the retries of which
+// wait as long as retries say.
+func (d *delivery) send(ctx workflow.Context, event converter.RawValue, input activities.SendWebhookInput, retries []time.Duration) (activities.SendWebhookResult, error) {
 	input.Attempts = d.attempts
-	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+	options := workflow.ActivityOptions{
 		StartToCloseTimeout: input.Timeout() + attemptGrace,
-		RetryPolicy:         activities.RetryPolicy(input.Retries()[len(d.attempts):]),
+		RetryPolicy:         activities.RetryPolicy(retries),
 		// A delivery that is cancelled during a request hears how it went.
 		WaitForCancellation: true,
 		Summary:             "POST " + d.input.URL,
-	})
+	}
+	if input.Limited {
+		options.StartToCloseTimeout += activities.MaxTurnWait
+	}
 	var sent activities.SendWebhookResult
-	err := workflow.ExecuteActivity(ctx, (*activities.Activities).SendWebhook, input, event).Get(ctx, &sent)
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), (*activities.Activities).SendWebhook, input, event).Get(ctx, &sent)
 	return sent, err
 }
 
-// held is whether SendWebhook ended because the destination is held, and takes
-// over the attempts that were made until then.
-func (d *delivery) held(err error) bool {
-	var held *temporal.ApplicationError
-	if !errors.As(err, &held) || held.Type() != activities.FailureHeld {
+// again is whether to send again after SendWebhook ended without an attempt,
+// for a hold, which it waits out, or for want of a turn. It takes over the
+// attempts that were made until then.
+func (d *delivery) again(ctx workflow.Context, err error) bool {
+	var application *temporal.ApplicationError
+	if !errors.As(err, &application) {
 		return false
 	}
-	d.attempts = logIn(err)
-	return true
+	switch application.Type() {
+	case activities.FailureHeld:
+		d.attempts = logIn(err)
+		workflow.SetCurrentDetails(ctx, describeHeld(d.input, d.attempts))
+		d.awaitRelease(ctx)
+	case activities.FailureNoTurn:
+		d.attempts = logIn(err)
+	default:
+		return false
+	}
+	return ctx.Err() == nil
 }
 
 // awaitRelease waits until the hold of the destination is over. A release

@@ -3,6 +3,7 @@ package workflows_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -36,6 +37,7 @@ func input() workflows.DeliveryInput {
 		Reason:     workflows.ReasonEvent,
 		EventType:  "space_content_updated",
 		URL:        "https://search.example.com/hook",
+		Express:    true,
 		AcceptedAt: accepted,
 	}
 }
@@ -55,6 +57,13 @@ type switchable struct{ held atomic.Bool }
 
 func (s *switchable) Held(context.Context, string) bool    { return s.held.Load() }
 func (s *switchable) Report(context.Context, string, bool) {}
+
+// runs is a Runs in which every run began when the event was accepted.
+type runs struct{}
+
+func (runs) FirstTask(context.Context, string, string) (time.Time, string, error) {
+	return accepted, "2@host", nil
+}
 
 // newEnv is a time-skipping environment in which SendWebhook really posts to
 // the receiver.
@@ -76,8 +85,10 @@ func newHeldEnv(t *testing.T, receiver *hooktest.Receiver, holds activities.Hold
 		Keys:          keys,
 		Signaler:      toWorkflow{env},
 		Holds:         holds,
+		Runs:          runs{},
 		Log:           slog.New(slog.DiscardHandler),
 		Worker:        "1@host",
+		Now:           env.Now,
 		Random:        func() float64 { return 0.5 },
 	})
 	env.RegisterActivity(acts.SendWebhook)
@@ -162,13 +173,17 @@ func TestDelivery(t *testing.T) {
 			wantWaited: 30 * time.Second,
 		},
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
+	for i := range 2 * len(tests) {
+		// Whether the first attempt is in the express lane makes no difference.
+		tt, express := tests[i/2], i%2 == 0
+		t.Run(fmt.Sprintf("%s, express %t", tt.name, express), func(t *testing.T) {
 			t.Parallel()
 			receiver := hooktest.New(t, tt.giveScript...)
 			env := newEnv(t, receiver)
-			env.SetStartTime(accepted)
-			env.ExecuteWorkflow(workflows.Delivery, input(), activities.EventPayload([]byte(event)))
+			began := env.Now()
+			in := input()
+			in.Express = express
+			env.ExecuteWorkflow(workflows.Delivery, in, activities.EventPayload([]byte(event)))
 
 			require.True(t, env.IsWorkflowCompleted())
 			requests := receiver.Requests()
@@ -179,7 +194,7 @@ func TestDelivery(t *testing.T) {
 				require.Equal(t, []string{"1", "2", "3", "4"}[i], request.Header.Get("Courier-Attempt"))
 				require.Equal(t, "evt_1", request.Header.Get("Webhook-Id"))
 			}
-			require.GreaterOrEqual(t, env.Now().Sub(accepted), tt.wantWaited)
+			require.GreaterOrEqual(t, env.Now().Sub(began), tt.wantWaited)
 
 			if tt.wantCause == "" {
 				var result workflows.DeliveryResult
@@ -254,6 +269,65 @@ func details(t *testing.T, env *testsuite.TestWorkflowEnvironment) string {
 	var metadata sdkpb.WorkflowMetadata
 	require.NoError(t, value.Get(&metadata))
 	return metadata.GetCurrentDetails()
+}
+
+// A first workflow task that was begun before, by a worker that vanished, may
+// have sent: it counts, so that there are never more than four requests.
+func TestDeliveryCountsAnAttemptThatWasLost(t *testing.T) {
+	t.Parallel()
+	receiver := hooktest.New(t, hooktest.Repeat(9, hooktest.Answer{Status: 500})...)
+	env := newEnv(t, receiver)
+	env.SetCurrentHistoryLength(6) // started, task scheduled, started, timed out, scheduled, started
+	env.ExecuteWorkflow(workflows.Delivery, input(), activities.EventPayload([]byte(event)))
+
+	result, _ := undelivered(t, env.GetWorkflowError())
+	require.Equal(t, []attempt{{1, 0, "interrupted", 1050}, {2, 500, "Unavailable", 2100}, {3, 500, "Unavailable", 4200}, {4, 500, "Unavailable", 0}}, brief(result.Attempts))
+	require.Equal(t, "2@host", result.Attempts[0].Worker)
+	require.Len(t, receiver.Requests(), 3)
+}
+
+// The only attempt of a schedule without retries is never in the express lane,
+// where a crash could leave the delivery without any.
+func TestDeliveryWithoutRetriesIsSentAfterACrash(t *testing.T) {
+	t.Parallel()
+	receiver := hooktest.New(t)
+	env := newEnv(t, receiver)
+	env.SetCurrentHistoryLength(6)
+	in := input()
+	in.RetriesMs = nil
+	env.ExecuteWorkflow(workflows.Delivery, in, activities.EventPayload([]byte(event)))
+	require.NoError(t, env.GetWorkflowError())
+	require.Len(t, receiver.Requests(), 1)
+}
+
+// A delivery that gets no turn queues up again, as often as need be, and keeps
+// its attempts.
+func TestDeliveryQueuesUpAgainForATurn(t *testing.T) {
+	t.Parallel()
+	env := newEnv(t, hooktest.New(t))
+	sends := 0
+	env.OnActivity(activities.SendWebhookType, mock.Anything, mock.Anything, mock.Anything).Return(
+		func(_ context.Context, in activities.SendWebhookInput, _ converter.RawValue) (activities.SendWebhookResult, error) {
+			sends++
+			if sends < 4 {
+				return activities.SendWebhookResult{}, temporal.NewApplicationErrorWithOptions("no turn", activities.FailureNoTurn,
+					temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{in.Attempts}})
+			}
+			return activities.SendWebhookResult{Attempts: append(in.Attempts, activities.Attempt{Number: 1, Outcome: activities.OutcomeDelivered})}, nil
+		})
+	in := input()
+	in.Express, in.Limited = false, true
+	env.ExecuteWorkflow(workflows.Delivery, in, activities.EventPayload([]byte(event)))
+	require.NoError(t, env.GetWorkflowError())
+	require.Equal(t, 4, sends)
+}
+
+func TestTaskTimeoutLeavesTimeForAnAttempt(t *testing.T) {
+	t.Parallel()
+	in := input()
+	require.Equal(t, 15*time.Second, workflows.TaskTimeout(in))
+	in.Express = false
+	require.Zero(t, workflows.TaskTimeout(in))
 }
 
 func TestDeliveryCancelledWhileItWaits(t *testing.T) {

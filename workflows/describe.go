@@ -43,9 +43,12 @@ func describeHeld(in DeliveryInput, attempts []activities.Attempt) string {
 
 func describeRetry(in DeliveryInput, attempts []activities.Attempt) string {
 	last := attempts[len(attempts)-1]
-	next := last.StartedAt.Add(time.Duration(last.DurationMs+last.WaitMs) * time.Millisecond)
-	return describe(in, fmt.Sprintf("**Retrying.** Attempt %d of %d follows at %s.",
-		last.Number+1, len(in.RetriesMs)+1, next.Format("2006-01-02 15:04:05 MST")), attempts)
+	when := ""
+	if last.WaitMs > 0 {
+		next := last.StartedAt.Add(time.Duration(last.DurationMs+last.WaitMs) * time.Millisecond)
+		when = " at " + next.Format("2006-01-02 15:04:05 MST")
+	}
+	return describe(in, fmt.Sprintf("**Retrying.** Attempt %d of %d follows%s.", last.Number+1, len(in.RetriesMs)+1, when), attempts)
 }
 
 func describeDelivered(in DeliveryInput, attempts []activities.Attempt) string {

@@ -46,6 +46,16 @@ func DeliveryID(eventID, destination string) string {
 	return eventID + "@" + destination
 }
 
+// maxFairnessKey is the longest fairness key that Temporal takes, in bytes.
+const maxFairnessKey = 64
+
+// Fairness is the priority of everything that belongs to a destination: when
+// tasks queue up, Temporal serves the destinations in turn.
+func Fairness(destination string) temporal.Priority {
+	// Of an installation's id, which can be longer, the end is what differs.
+	return temporal.Priority{FairnessKey: destination[max(0, len(destination)-maxFairnessKey):]}
+}
+
 // ParseDeliveryID takes a delivery's workflow id apart. An event id may
 // contain an "@", a destination's name may not.
 func ParseDeliveryID(id string) (eventID, destination string, ok bool) {

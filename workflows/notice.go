@@ -59,10 +59,12 @@ func notify(ctx workflow.Context, to DeliveryInput, eventID, eventType string, n
 	}
 	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID:            DeliveryID(to.EventID, to.Destination),
+		WorkflowTaskTimeout:   TaskTimeout(to),
 		ParentClosePolicy:     enumspb.PARENT_CLOSE_POLICY_ABANDON,
 		StaticSummary:         Summary(to.EventType, to.Destination),
 		Memo:                  Memo(to, ""),
 		TypedSearchAttributes: Attributes(to, "", "", ""),
+		Priority:              Fairness(to.Destination),
 	})
 	started := workflow.ExecuteChildWorkflow(ctx, Delivery, to, activities.EventPayload(body)).GetChildWorkflowExecution()
 	if err := started.Get(ctx, nil); err != nil {

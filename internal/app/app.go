@@ -19,6 +19,7 @@ import (
 	"go.uber.org/fx/fxevent"
 
 	"github.com/gitbook-courier/courier/config"
+	"github.com/gitbook-courier/courier/internal/codec"
 	"github.com/gitbook-courier/courier/internal/store"
 )
 
@@ -44,10 +45,10 @@ func TemporalOptions() (client.Options, error) {
 	return envconfig.LoadDefaultClientOptions()
 }
 
-// Run runs the modules until ctx is done or one of them cannot go on, then
-// drains and stops them within the configuration's stop timeout.
-func Run(ctx context.Context, o Options, modules ...fx.Option) error {
-	app := fx.New(compose(o, modules...))
+// Run runs a program until ctx is done or one of its modules cannot go on, then
+// drains and stops it within the configuration's stop timeout.
+func Run(ctx context.Context, o Options, program Program) error {
+	app := fx.New(compose(o, program))
 	if err := app.Err(); err != nil {
 		return dig.RootCause(err)
 	}
@@ -77,11 +78,11 @@ func Run(ctx context.Context, o Options, modules ...fx.Option) error {
 }
 
 // compose is the whole graph of a program.
-func compose(o Options, modules ...fx.Option) fx.Option {
+func compose(o Options, program Program) fx.Option {
 	return fx.Options(
 		fx.Supply(o),
 		base,
-		fx.Options(modules...),
+		program(o.Config),
 		fx.WithLogger(func(log *slog.Logger) fxevent.Logger {
 			events := &fxevent.SlogLogger{Logger: log}
 			events.UseLogLevel(slog.LevelDebug)
@@ -98,9 +99,10 @@ var base = fx.Module("base",
 		func(o Options) (config.Config, *slog.Logger) { return o.Config, o.Logger },
 		config.Config.Keyring,
 		newIdentity,
+		newCodec,
 		newClient,
 		newConnection,
-		func(c client.Client, temporal *connection) *store.Store { return store.New(c, temporal.namespace) },
+		newStore,
 	),
 	fx.Invoke(func(lc fx.Lifecycle, c *connection) {
 		lc.Append(fx.StartStopHook(c.start, c.stop))
@@ -119,9 +121,16 @@ func newIdentity() identity {
 	return identity(fmt.Sprintf("%d@%s", os.Getpid(), host))
 }
 
-func newClient(o Options, id identity) (client.Client, error) {
+// newClient is the one client of a program. Its workers convert as it does.
+func newClient(o Options, id identity, payloads *codec.Codec) (client.Client, error) {
 	options := o.Temporal
 	options.Identity = string(id)
+	options.DataConverter = payloads.DataConverter()
+	options.FailureConverter = payloads.FailureConverter()
 	options.Logger = sdkLogger{sdklog.NewStructuredLogger(o.Logger)}
 	return client.NewLazyClient(options)
+}
+
+func newStore(c client.Client, temporal *connection, payloads *codec.Codec) *store.Store {
+	return store.New(c, temporal.namespace, payloads.DataConverter())
 }

@@ -18,6 +18,8 @@ import (
 
 	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/internal/apitest"
+	payloads "github.com/gitbook-courier/courier/internal/codec"
+	"github.com/gitbook-courier/courier/starter/codec"
 	"github.com/gitbook-courier/courier/starter/deliveries"
 	"github.com/gitbook-courier/courier/starter/ingress"
 	"github.com/gitbook-courier/courier/starter/openapi"
@@ -31,16 +33,16 @@ func TestGraphsAreComplete(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string
-		give []fx.Option
+		give Program
 	}{
-		{"starter", []fx.Option{Starter}},
-		{"worker", []fx.Option{Worker}},
-		{"standalone", []fx.Option{Worker, Starter}},
+		{"starter", StarterProgram},
+		{"worker", WorkerProgram},
+		{"standalone", Standalone},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			require.NoError(t, fx.ValidateApp(compose(testOptions(), tt.give...)))
+			require.NoError(t, fx.ValidateApp(compose(testOptions(), tt.give)))
 		})
 	}
 }
@@ -81,7 +83,7 @@ func TestRoutes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.give, func(t *testing.T) {
 			t.Parallel()
-			handler := apitest.Validate(t, newRouter(c, ingress.New(c, keys, nil, log, time.Now), deliveries.NewAPI(nil, c, log, time.Now), tt.giveReady, log))
+			handler := apitest.Validate(t, newRouter(c, ingress.New(c, keys, nil, log, time.Now), deliveries.NewAPI(nil, c, log, time.Now), codec.NewServer(payloads.New(keys, false), nil, log), tt.giveReady, newLimits(c), log))
 			method, path, _ := strings.Cut(tt.give, " ")
 			w := httptest.NewRecorder()
 			r := httptest.NewRequestWithContext(t.Context(), method, path, nil)
@@ -125,7 +127,7 @@ func TestRoutesAreThoseOfTheOpenAPIDocument(t *testing.T) {
 		registered[path] = strings.Split(w.Header().Get("Allow"), ", ")
 		return nil
 	}
-	require.NoError(t, newRouter(c, ingress.New(c, keys, nil, log, time.Now), api, nil, log).Walk(collect))
+	require.NoError(t, newRouter(c, ingress.New(c, keys, nil, log, time.Now), api, codec.NewServer(payloads.New(keys, false), nil, log), nil, newLimits(c), log).Walk(collect))
 	require.NoError(t, operatorAPI(api, log).Walk(collect))
 	require.Equal(t, documented, registered)
 }

@@ -15,16 +15,34 @@ import (
 	"github.com/gitbook-courier/courier/config"
 )
 
-// Main is the main function of a program that runs modules against the
-// Temporal that TEMPORAL_* names. It returns the exit code: 0 after a stop
-// that was asked for, 1 when the program could not go on, 2 for wrong usage.
-func Main(name string, args []string, modules ...fx.Option) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	return Exit(os.Stderr, name, run(ctx, name, args, modules...))
+// A Program is the modules that a program runs with a configuration.
+type Program func(config.Config) fx.Option
+
+// StarterProgram takes events in and, with an embedded worker, sends them too.
+func StarterProgram(c config.Config) fx.Option {
+	if c.Worker == config.WorkerEmbedded {
+		return Standalone(c)
+	}
+	return Starter
 }
 
-func run(ctx context.Context, name string, args []string, modules ...fx.Option) error {
+// WorkerProgram sends.
+func WorkerProgram(config.Config) fx.Option { return Worker }
+
+// Standalone takes events in and sends them, in one process. The worker is
+// started before the starter and stopped after it.
+func Standalone(config.Config) fx.Option { return fx.Options(Worker, Starter) }
+
+// Main is the main function of a program that runs against the Temporal that
+// TEMPORAL_* names. It returns the exit code: 0 after a stop that was asked
+// for, 1 when the program could not go on, 2 for wrong usage.
+func Main(name string, args []string, program Program) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return Exit(os.Stderr, name, run(ctx, name, args, program))
+}
+
+func run(ctx context.Context, name string, args []string, program Program) error {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	file := ConfigFlag(flags)
 	if err := Parse(flags, args); err != nil {
@@ -38,7 +56,7 @@ func run(ctx context.Context, name string, args []string, modules ...fx.Option) 
 	if err != nil {
 		return fmt.Errorf("TEMPORAL_* settings: %w", err)
 	}
-	return Run(ctx, Options{Config: c, Temporal: temporal, Logger: NewLogger(os.Stderr)}, modules...)
+	return Run(ctx, Options{Config: c, Temporal: temporal, Logger: NewLogger(os.Stderr)}, program)
 }
 
 // ConfigFlag defines --config, whose default is COURIER_CONFIG.

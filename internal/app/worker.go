@@ -24,7 +24,7 @@ var Worker = fx.Module("worker",
 	}),
 )
 
-func newActivities(o Options, keys *seal.Keyring, temporal client.Client, holds *store.Holds, id identity) *activities.Activities {
+func newActivities(o Options, keys *seal.Keyring, temporal client.Client, deliveries *store.Store, holds *store.Holds, id identity) *activities.Activities {
 	c := o.Config
 	destinations := make(map[string]activities.Target, len(c.Destinations))
 	for _, d := range c.Destinations {
@@ -36,11 +36,13 @@ func newActivities(o Options, keys *seal.Keyring, temporal client.Client, holds 
 			installation, ok := c.Installation(id)
 			return installation.AllowPrivate, ok
 		},
-		Keys:     keys,
-		Signaler: temporal,
-		Holds:    holds,
-		Log:      o.Logger,
-		Worker:   string(id),
+		Keys:        keys,
+		Signaler:    temporal,
+		Holds:       holds,
+		Runs:        deliveries,
+		EgressProxy: c.EgressProxy.Reveal(),
+		Log:         o.Logger,
+		Worker:      string(id),
 	})
 }
 
@@ -49,7 +51,14 @@ func target(d config.Destination) activities.Target {
 	for i, secret := range d.Secrets {
 		secrets[i] = secret.Reveal()
 	}
-	return activities.Target{URL: d.URL.Reveal(), Secrets: secrets, Headers: d.Headers, AllowPrivate: d.AllowPrivate}
+	return activities.Target{
+		URL:          d.URL.Reveal(),
+		Secrets:      secrets,
+		Headers:      d.Headers,
+		Redact:       d.Redact,
+		Limits:       activities.Limits{Concurrency: d.Concurrency, PerSecond: d.RateLimit},
+		AllowPrivate: d.AllowPrivate,
+	}
 }
 
 // registrations are the activities that a worker runs.

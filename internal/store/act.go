@@ -64,7 +64,7 @@ func (s *Store) arguments(ctx context.Context, info *workflowpb.WorkflowExecutio
 		return input, event, err
 	}
 	payloads := first.GetWorkflowExecutionStartedEventAttributes().GetInput()
-	if err := converter.GetDefaultDataConverter().FromPayloads(payloads, &input, &event); err != nil {
+	if err := s.payloads.FromPayloads(payloads, &input, &event); err != nil {
 		return input, event, fmt.Errorf("read the delivery's input: %w", err)
 	}
 	return input, event, nil

@@ -14,6 +14,8 @@ func Configure(c config.Config, input workflows.DeliveryInput, d config.Destinat
 	input.TimeoutMs = d.Timeout.Milliseconds()
 	input.RetriesMs = milliseconds(d.Retries)
 	input.RetryAfterMaxMs = d.RetryAfterMax.Milliseconds()
+	input.Limited = d.Limited()
+	input.Express = !d.Limited()
 	input.Notify = NoticeTo(c, d.Notify)
 	return input
 }

@@ -10,7 +10,6 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
 
 	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/workflows"
@@ -45,7 +44,7 @@ func (s *Store) Hold(ctx context.Context, destination string) (HoldState, error)
 	fields := info.GetMemo().GetFields()
 	for name, into := range map[string]*string{workflows.HoldStateMemo: &state.State, workflows.HoldReasonMemo: &state.Reason} {
 		if payload, ok := fields[name]; ok {
-			_ = converter.GetDefaultDataConverter().FromPayload(payload, into) // ours are strings
+			_ = s.payloads.FromPayload(payload, into) // ours are strings
 		}
 	}
 	return state, nil

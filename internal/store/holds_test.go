@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/mocks"
 
 	"github.com/gitbook-courier/courier/config"
@@ -32,7 +33,7 @@ func newHolds(t *testing.T) (*Holds, *mocks.Client, *time.Time) {
 	patient := config.DefaultDestination()
 	patient.Name = "patient"
 	c := config.Config{Destinations: []config.Destination{failing, patient}}
-	return NewHolds(New(temporal, "default"), c, slog.New(slog.DiscardHandler), func() time.Time { return clock }), temporal, &clock
+	return NewHolds(New(temporal, "default", converter.GetDefaultDataConverter()), c, slog.New(slog.DiscardHandler), func() time.Time { return clock }), temporal, &clock
 }
 
 func TestHeldAsksTemporalOnceInAWhile(t *testing.T) {

@@ -201,7 +201,7 @@ func (s *Store) read(ctx context.Context, executions []*workflowpb.WorkflowExecu
 			if err != nil {
 				return err
 			}
-			delivery := summarize(described.GetWorkflowExecutionInfo())
+			delivery := s.summarize(described.GetWorkflowExecutionInfo())
 			if err := s.add(ctx, &delivery, described); err != nil {
 				return err
 			}

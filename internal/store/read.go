@@ -33,11 +33,11 @@ type memo struct {
 	Previous   string
 }
 
-func readMemo(pb *commonpb.Memo) memo {
+func (s *Store) readMemo(pb *commonpb.Memo) memo {
 	var m memo
 	for name, into := range map[string]any{workflows.MemoReason: &m.Reason, workflows.MemoURL: &m.URL, workflows.MemoAcceptedAt: &m.AcceptedAt, workflows.MemoPrevious: &m.Previous} {
 		if payload, ok := pb.GetFields()[name]; ok {
-			_ = converter.GetDefaultDataConverter().FromPayload(payload, into) // what cannot be read is shown as absent
+			_ = s.payloads.FromPayload(payload, into) // what cannot be read is shown as absent
 		}
 	}
 	return m
@@ -51,10 +51,10 @@ func (s *Store) Get(ctx context.Context, destination, eventID string) (Delivery,
 	if err != nil {
 		return Delivery{}, err
 	}
-	delivery := summarize(latest.GetWorkflowExecutionInfo())
+	delivery := s.summarize(latest.GetWorkflowExecutionInfo())
 	// Each run names the one before, until retention has removed it.
 	runs := []*workflowservice.DescribeWorkflowExecutionResponse{latest}
-	for previous := previousRun(latest); previous != ""; previous = previousRun(runs[len(runs)-1]) {
+	for previous := s.previousRun(latest); previous != ""; previous = s.previousRun(runs[len(runs)-1]) {
 		described, err := s.describe(ctx, id, previous)
 		if errors.Is(err, ErrUnknown) {
 			break
@@ -72,8 +72,8 @@ func (s *Store) Get(ctx context.Context, destination, eventID string) (Delivery,
 	return delivery, nil
 }
 
-func previousRun(described *workflowservice.DescribeWorkflowExecutionResponse) string {
-	return readMemo(described.GetWorkflowExecutionInfo().GetMemo()).Previous
+func (s *Store) previousRun(described *workflowservice.DescribeWorkflowExecutionResponse) string {
+	return s.readMemo(described.GetWorkflowExecutionInfo().GetMemo()).Previous
 }
 
 // add adds a run to a delivery, which it makes the delivery's latest.
@@ -105,10 +105,10 @@ func (s *Store) describe(ctx context.Context, id, runID string) (*workflowservic
 }
 
 // summarize is what is known of a delivery without its runs.
-func summarize(info *workflowpb.WorkflowExecutionInfo) Delivery {
+func (s *Store) summarize(info *workflowpb.WorkflowExecutionInfo) Delivery {
 	eventID, destination, _ := workflows.ParseDeliveryID(info.GetExecution().GetWorkflowId())
 	attributes := info.GetSearchAttributes()
-	m := readMemo(info.GetMemo())
+	m := s.readMemo(info.GetMemo())
 	return Delivery{
 		Destination:  destination,
 		EventID:      eventID,
@@ -121,6 +121,8 @@ func summarize(info *workflowpb.WorkflowExecutionInfo) Delivery {
 	}
 }
 
+// attribute reads a search attribute, which Temporal indexes and which is
+// therefore never encrypted.
 func attribute(attributes *commonpb.SearchAttributes, key temporal.SearchAttributeKeyKeyword) string {
 	var value string
 	_ = converter.GetDefaultDataConverter().FromPayload(attributes.GetIndexedFields()[key.GetName()], &value) // absent is empty
@@ -133,12 +135,15 @@ func (s *Store) readRun(ctx context.Context, described *workflowservice.Describe
 	info := described.GetWorkflowExecutionInfo()
 	run = Run{
 		RunID:     info.GetExecution().GetRunId(),
-		Reason:    readMemo(info.GetMemo()).Reason,
+		Reason:    s.readMemo(info.GetMemo()).Reason,
 		StartedAt: info.GetStartTime().AsTime(),
 		Attempts:  []activities.Attempt{},
 	}
 	if info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		err = s.readRunning(ctx, &run, described)
+		if run.Attempts == nil {
+			run.Attempts = []activities.Attempt{} // held before the first
+		}
 		return run, err
 	}
 	run.ClosedAt = at(info.GetCloseTime())
@@ -185,7 +190,7 @@ func (s *Store) readRunning(ctx context.Context, run *Run, described *workflowse
 			return err
 		}
 	} else {
-		_ = converter.GetDefaultDataConverter().FromPayloads(send.GetHeartbeatDetails(), &run.Attempts) // unreadable is as good as none
+		_ = s.payloads.FromPayloads(send.GetHeartbeatDetails(), &run.Attempts) // unreadable is as good as none
 	}
 	failed := int(send.GetAttempt()) - 1
 	if started := send.GetState() == enumspb.PENDING_ACTIVITY_STATE_STARTED; !started {
@@ -195,7 +200,7 @@ func (s *Store) readRunning(ctx context.Context, run *Run, described *workflowse
 	switch {
 	case send.GetPaused():
 		run.Status = Held
-	case len(run.Attempts) > 1 || failed > 0:
+	case failed > 0 || workflows.LastFailure(run.Attempts) != "":
 		run.Status = Retrying
 	default:
 		run.Status = Pending
@@ -204,12 +209,13 @@ func (s *Store) readRunning(ctx context.Context, run *Run, described *workflowse
 }
 
 // firstSendEvents is how many events the history of a run has until its first
-// SendWebhook runs; one that was held has more.
+// SendWebhook runs; one that took the express lane, or was held, has more.
 const firstSendEvents = 5
 
-// readClosedSends reads the attempts of activities that have ended: one that
-// found its destination held, and failed with the log, or one whose end no
-// worker has seen yet.
+// readClosedSends reads the attempts before the activity that is pending:
+// those of activities that have ended, because they found their destination
+// held, and failed with the log, or with an end that no worker has seen yet;
+// and the one of the express lane, which is handed to the activity.
 func (s *Store) readClosedSends(ctx context.Context, run *Run, described *workflowservice.DescribeWorkflowExecutionResponse) error {
 	info := described.GetWorkflowExecutionInfo()
 	if info.GetHistoryLength() <= firstSendEvents {
@@ -222,12 +228,17 @@ func (s *Store) readClosedSends(ctx context.Context, run *Run, described *workfl
 			return err
 		}
 		// As above, what is unreadable is as good as none.
+		if scheduled := event.GetActivityTaskScheduledEventAttributes(); scheduled != nil {
+			var send activities.SendWebhookInput
+			_ = s.payloads.FromPayloads(scheduled.GetInput(), &send)
+			run.Attempts = send.Attempts
+		}
 		if failed := event.GetActivityTaskFailedEventAttributes(); failed != nil {
-			_ = converter.GetDefaultDataConverter().FromPayloads(applicationDetails(failed.GetFailure()), &run.Attempts)
+			_ = s.payloads.FromPayloads(applicationDetails(failed.GetFailure()), &run.Attempts)
 		}
 		if completed := event.GetActivityTaskCompletedEventAttributes(); completed != nil {
 			var sent activities.SendWebhookResult
-			_ = converter.GetDefaultDataConverter().FromPayloads(completed.GetResult(), &sent)
+			_ = s.payloads.FromPayloads(completed.GetResult(), &sent)
 			run.Attempts = sent.Attempts
 		}
 	}
@@ -254,9 +265,25 @@ func (s *Store) readOutcome(ctx context.Context, execution *commonpb.WorkflowExe
 	}
 	// A workflow that someone terminated leaves nothing.
 	if payloads := outcomePayloads(event); payloads != nil {
-		return converter.GetDefaultDataConverter().FromPayloads(payloads, value)
+		return s.payloads.FromPayloads(payloads, value)
 	}
 	return nil
+}
+
+// FirstTask is when the first workflow task of a run was begun, and by which
+// worker. It implements activities.Runs.
+func (s *Store) FirstTask(ctx context.Context, workflowID, runID string) (begun time.Time, worker string, err error) {
+	events := s.client.GetWorkflowHistory(ctx, workflowID, runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		if err != nil {
+			return time.Time{}, "", err
+		}
+		if task := event.GetWorkflowTaskStartedEventAttributes(); task != nil {
+			return event.GetEventTime().AsTime(), task.GetIdentity(), nil
+		}
+	}
+	return time.Time{}, "", ErrUnknown
 }
 
 // firstEvent is the event that a workflow began with.

@@ -104,7 +104,7 @@ func (s *Store) runningProgress(ctx context.Context, described *workflowservice.
 	var progress workflows.RedeliveryProgress
 	for _, page := range described.GetPendingActivities() {
 		if details := page.GetHeartbeatDetails(); details != nil {
-			err := converter.GetDefaultDataConverter().FromPayloads(details, &progress)
+			err := s.payloads.FromPayloads(details, &progress)
 			return progress, err
 		}
 	}
@@ -113,7 +113,7 @@ func (s *Store) runningProgress(ctx context.Context, described *workflowservice.
 	if err != nil {
 		return progress, err
 	}
-	err = converter.GetDefaultDataConverter().FromPayloads(started.GetWorkflowExecutionStartedEventAttributes().GetInput(), &input)
+	err = s.payloads.FromPayloads(started.GetWorkflowExecutionStartedEventAttributes().GetInput(), &input)
 	return input.Progress, err
 }
 

@@ -22,14 +22,16 @@ import (
 type Store struct {
 	client    client.Client
 	namespace string
+	payloads  converter.DataConverter
 
 	mu    sync.Mutex
 	known map[string]*known // by destination
 }
 
-// New makes a store of the namespace that the client uses. It does no I/O.
-func New(c client.Client, namespace string) *Store {
-	return &Store{client: c, namespace: namespace, known: make(map[string]*known)}
+// New makes a store of the namespace that the client uses, whose payloads the
+// data converter reads: the client's own. It does no I/O.
+func New(c client.Client, namespace string, payloads converter.DataConverter) *Store {
+	return &Store{client: c, namespace: namespace, payloads: payloads, known: make(map[string]*known)}
 }
 
 // NewDelivery is a delivery to be stored.
@@ -74,6 +76,8 @@ func (s *Store) run(ctx context.Context, input workflows.DeliveryInput, previous
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		// A worker in this very process gets the first task with the answer.
 		EnableEagerStart:      true,
+		WorkflowTaskTimeout:   workflows.TaskTimeout(input),
+		Priority:              workflows.Fairness(input.Destination),
 		TypedSearchAttributes: attributes,
 		StaticSummary:         workflows.Summary(input.EventType, input.Destination),
 		Memo:                  workflows.Memo(input, previous),

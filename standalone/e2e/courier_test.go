@@ -216,7 +216,8 @@ func started(t *testing.T, p *program) *courier {
 
 func listening(t *testing.T, p *program) starter {
 	t.Helper()
-	return starter("http://" + p.find(t, &p.stderr, `msg=listening address=(\S+)\n`))
+	scheme := p.find(t, &p.stderr, `msg=listening scheme=(\S+) `)
+	return starter(scheme + "://" + p.find(t, &p.stderr, `msg=listening .*address=(\S+)\n`))
 }
 
 // dial connects to Temporal as any SDK client does.

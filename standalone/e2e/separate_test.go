@@ -95,7 +95,7 @@ func TestStoppedWorkerDrains(t *testing.T) {
 	// No worker is left, so what is recorded now is what the stopped one reported.
 	events := readHistory(t, dial(t, address), "evt_1@search-index", "").GetEvents()
 	require.True(t, slices.ContainsFunc(events, func(recorded *historypb.HistoryEvent) bool {
-		return recorded.GetActivityTaskCompletedEventAttributes() != nil
+		return recorded.GetWorkflowExecutionCompletedEventAttributes() != nil
 	}), "the delivery is recorded")
 	launch(t, "worker", variables, "--config", file)
 	shown := starter.awaitStatus(t, "search-index", "evt_1", "delivered")

@@ -98,6 +98,9 @@ func dynamicConfig() dynamicconfig.Client {
 		dynamicconfig.MatchingNumTaskqueueReadPartitions.Key():  1,
 		dynamicconfig.MatchingNumTaskqueueWritePartitions.Key(): 1,
 
+		// A backlog is served key by key, so that a destination with many waiting deliveries does not hold up the others.
+		dynamicconfig.MatchingEnableFairness.Key(): true,
+
 		// The default of 128000 cached workflows is meant for a server with a machine of its own.
 		dynamicconfig.HistoryCacheHostLevelMaxSize.Key(): 8192,
 
