@@ -9,11 +9,20 @@ GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v
 WORKFLOWCHECK := go run go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
 # A time, or a number of inputs such as 50000x. The fuzzer calls it a failure when a time runs out in the wrong moment.
 FUZZTIME ?= 50000x
+# From the same commit these give the same programs, on any machine: no cgo, no paths, no clock. The Dockerfile has
+# the same line, and .ci/run compares.
+REPRODUCIBLE := CGO_ENABLED=0 GOFLAGS="-trimpath -buildvcs=false -ldflags=-s"
+# Flags of the benchmark, such as --quick; bin/bench -h lists them.
+BENCH ?=
 
-.PHONY: help standalone test lint replay fuzz histories tidy-check
+.PHONY: help build standalone test bench lint replay fuzz histories tidy-check
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
+
+build: ## Build the programs into bin/, byte for byte the same from the same commit
+	$(REPRODUCIBLE) go build -o bin/ ./starter ./worker
+	$(REPRODUCIBLE) go -C standalone build -o ../bin/courier .
 
 standalone: ## Run all of Courier in one process: Temporal and its UI, worker, starter, on SQLite
 	@# Built first, because "go run" would call an orderly stop by Ctrl-C an error.
@@ -24,6 +33,13 @@ standalone: ## Run all of Courier in one process: Temporal and its UI, worker, s
 test: ## Test both modules, end to end included
 	go test -race ./...
 	go -C standalone test -count=1 ./...
+
+bench: ## Measure Courier on this machine, in about ten minutes (BENCH=--quick for two; see docs/benchmarks.md)
+	go build -o bin/ ./starter ./worker
+	go -C standalone build -o ../bin/courier .
+	go -C standalone build -o ../bin/bench ./bench
+	@# Built first, like standalone, so that Ctrl-C reaches the program alone.
+	@exec bin/bench $(BENCH)
 
 lint: tidy-check ## Check style, architecture, and that workflow code is deterministic
 	$(GOLANGCI_LINT) run

@@ -1,0 +1,41 @@
+package main
+
+import "time"
+
+// costs are what the events of a scenario took.
+type costs struct {
+	costed
+	// cpu is in user and system mode together.
+	cpu time.Duration
+	// allocated is in bytes, of all events; 0 when it is not known.
+	allocated int64
+	// disk is the growth of the databases in bytes for each event.
+	disk float64
+	// atRest and peak are resident memory in bytes, before the events and at most.
+	atRest, peak int64
+}
+
+// costed is how many events were sent, and the targets that their costs are
+// held against, nil where there is none.
+type costed struct {
+	events                  int
+	cpuTarget, memoryTarget *target
+}
+
+// addCosts reports costs.
+func (r *result) addCosts(c costs) {
+	events := float64(c.events)
+	r.judge("CPU for each event", "ms", ratio(milliseconds(c.cpu), events), c.cpuTarget)
+	if c.allocated > 0 {
+		r.add("allocated for each event", "KiB", ratio(kibibytes(float64(c.allocated)), events))
+	}
+	r.add("disk for each event", "KiB", kibibytes(c.disk))
+	if c.atRest > 0 {
+		r.add("memory at rest", "MiB", mebibytes(c.atRest))
+	}
+	r.judge("memory at most", "MiB", mebibytes(c.peak), c.memoryTarget)
+}
+
+func kibibytes(bytes float64) float64 { return bytes / (1 << 10) }
+
+func mebibytes(bytes int64) float64 { return float64(bytes) / (1 << 20) }
