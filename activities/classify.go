@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"code.dny.dev/ssrf"
+
+	"github.com/gitbook-courier/courier/internal/codec"
 )
 
 // Failure types of SendWebhook, as the Temporal UI shows them. The first two
@@ -46,8 +48,14 @@ const FailureHeld = "Held"
 // It is no outcome of an attempt: the workflow queues up again.
 const FailureNoTurn = "NoTurn"
 
+// FailureUnreadable ends SendWebhook without an attempt, because its worker
+// lacks the key of what it was given. It is no outcome of an attempt: the
+// workflow sends again a little later.
+const FailureUnreadable = codec.FailureUnreadable
+
 var finalFailures = []string{
 	FailureRejected, FailureRedirected, FailureAddressForbidden, FailureDestinationUnknown, FailureHeld, FailureNoTurn,
+	FailureUnreadable,
 }
 
 // verdict is what one attempt came to.

@@ -15,8 +15,10 @@ func BenchmarkClassify(b *testing.B) {
 		giveError  error
 	}{
 		{name: "delivered", giveStatus: http.StatusOK},
-		{name: "unavailable with a date to wait for", giveStatus: http.StatusServiceUnavailable,
-			giveHeader: http.Header{"Retry-After": {"Wed, 04 Mar 2026 12:00:30 GMT"}}},
+		{
+			name: "unavailable with a date to wait for", giveStatus: http.StatusServiceUnavailable,
+			giveHeader: http.Header{"Retry-After": {"Wed, 04 Mar 2026 12:00:30 GMT"}},
+		},
 		{name: "timeout", giveError: &url.Error{Op: "Post", URL: "https://example.com/", Err: context.DeadlineExceeded}},
 	}
 	for _, tt := range tests {

@@ -12,7 +12,7 @@ var gitBookRetries = []time.Duration{time.Second, 2 * time.Second, 4 * time.Seco
 
 func TestRetryPolicy(t *testing.T) {
 	t.Parallel()
-	final := []string{"Rejected", "Redirected", "AddressForbidden", "DestinationUnknown", "Held", "NoTurn"}
+	final := []string{"Rejected", "Redirected", "AddressForbidden", "DestinationUnknown", "Held", "NoTurn", "Unreadable"}
 	tests := []struct {
 		name string
 		give []time.Duration

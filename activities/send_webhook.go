@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/gitbook-courier/courier/gitbook"
+	"github.com/gitbook-courier/courier/internal/codec"
 )
 
 // SendWebhookType is the activity type of SendWebhook.
@@ -105,7 +106,10 @@ func (a *Activities) SendWebhook(ctx context.Context, in SendWebhookInput, event
 	case in.HandedOver && info.Attempt == 1:
 		return SendWebhookResult{}, a.takeOver(ctx, in)
 	}
-	log := earlierAttempts(ctx, in, int(info.Attempt)-1)
+	log, err := earlierAttempts(ctx, in, int(info.Attempt)-1)
+	if err != nil {
+		return SendWebhookResult{}, err
+	}
 	if turns := a.turns[in.Destination]; turns != nil && in.Limited {
 		done, err := turns.wait(ctx, activity.GetWorkerStopChannel(ctx))
 		if err != nil {
@@ -176,11 +180,15 @@ func retryable(kind, reason string, wait time.Duration) error {
 
 // earlierAttempts is the log of the attempts before this one: those made
 // before the activity, and failed ones of the activity itself, which left them
-// in their heartbeats.
-func earlierAttempts(ctx context.Context, in SendWebhookInput, failed int) []Attempt {
+// in their heartbeats. An error is a log that this worker has no key for.
+func earlierAttempts(ctx context.Context, in SendWebhookInput, failed int) ([]Attempt, error) {
 	log := in.Attempts
 	if activity.HasHeartbeatDetails(ctx) {
-		if err := activity.GetHeartbeatDetails(ctx, &log); err != nil {
+		err := activity.GetHeartbeatDetails(ctx, &log)
+		if codec.Unreadable(err) {
+			return nil, err
+		}
+		if err != nil {
 			activity.GetLogger(ctx).Warn("attempt log is unreadable", "error", err)
 		}
 	}
@@ -188,7 +196,7 @@ func earlierAttempts(ctx context.Context, in SendWebhookInput, failed int) []Att
 	if in.HandedOver {
 		made-- // the activity's first stands for the last of them
 	}
-	return CompleteLog(log, made)
+	return CompleteLog(log, made), nil
 }
 
 // attempt makes one request and says what it came to; it enters what the reply

@@ -84,7 +84,7 @@ type Config struct {
 	EncryptPayloads bool `yaml:"encrypt_payloads"`
 
 	// UIOrigins are the origins, such as https://temporal.example.com, of the Temporal UIs whose pages may have the
-	// starter decrypt payloads. Defaults to none; standalone adds its own UI's.
+	// starter decrypt payloads. Defaults to none; standalone's own UI needs none.
 	UIOrigins []string `yaml:"ui_origins"`
 
 	// Installations are those whose events POST /v1 accepts, each of which is also a destination whose URL

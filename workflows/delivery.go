@@ -20,6 +20,10 @@ const FailureUndelivered = "Undelivered"
 // ReleaseSignal lets a held delivery go on.
 const ReleaseSignal = "Release"
 
+// unreadableWait is the pause after a worker could not decrypt what SendWebhook
+// was given. Another worker, or this one after a restart, may have the key.
+const unreadableWait = 10 * time.Second
+
 // maxHeld is how long a held delivery waits before it looks again whether its
 // destination is still held.
 const maxHeld = 24 * time.Hour
@@ -157,6 +161,9 @@ func (d *delivery) again(ctx workflow.Context, err error) bool {
 		d.awaitRelease(ctx)
 	case activities.FailureNoTurn:
 		d.attempts = logIn(err)
+	case activities.FailureUnreadable:
+		// The activity could not read its log either; what it signalled is here.
+		_ = workflow.Sleep(ctx, unreadableWait)
 	default:
 		return false
 	}

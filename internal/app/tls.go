@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,6 +15,9 @@ import (
 
 // certificateInterval is the least time between two looks at the files.
 const certificateInterval = time.Second
+
+// pemBegin is in every PEM file and in no path.
+const pemBegin = "-----BEGIN "
 
 // certificates serves the certificate of two files, as they are now: at a
 // handshake, at most once a second, it looks whether they have changed. What
@@ -106,6 +110,10 @@ func (c *certificates) load() error {
 
 func (c *certificates) look() (version [2]fileVersion, err error) {
 	for i, file := range []struct{ key, path string }{{"tls.certificate", c.files.Certificate}, {"tls.key", c.files.Key}} {
+		if strings.Contains(file.path, pemBegin) {
+			// An error of the file system would show it.
+			return version, errors.New(file.key + ": is a PEM itself; give the path of a file that holds it")
+		}
 		info, err := os.Stat(file.path)
 		if err == nil && !info.Mode().IsRegular() {
 			err = errors.New(file.path + " is not a file")

@@ -272,4 +272,6 @@ func TestUnusableCertificateRefusesTheStart(t *testing.T) {
 	c := config.Default()
 	c.TLS = config.TLS{Certificate: dir, Key: dir}
 	require.EqualError(t, newCertificates(c, nil, time.Now).open(), "tls.certificate: "+dir+" is not a file"+remedy)
+	c.TLS = config.TLS{Certificate: string(certificate), Key: dir}
+	require.EqualError(t, newCertificates(c, nil, time.Now).open(), "tls.certificate: is a PEM itself; give the path of a file that holds it")
 }

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"go.temporal.io/server/common/config"
@@ -89,39 +88,18 @@ func (f databaseFiles) prepare(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("namespace %s: %w", o.Namespace, err)
 	}
-	if err := f.indexFields(ctx, fields); err != nil {
-		return fmt.Errorf("database %s: index search attributes: %w", f.visibility, err)
+	if err := f.index(ctx, fields); err != nil {
+		return fmt.Errorf("database %s: index: %w", f.visibility, err)
 	}
 	return nil
 }
 
-// statements returns a filter for the part of the server's schema that belongs into a file. Indexes of pre-allocated search attributes
-// are left out, since each costs time at every write and most attributes are never used; see indexFields.
+// statements returns a filter for the part of the server's schema that belongs into a file. The indexes of the list of workflows are
+// left to index.
 func (f databaseFiles) statements(path string) func(stmt string) bool {
 	return func(stmt string) bool {
-		return strings.Contains(stmt, visibilityTable) == (path == f.visibility) && !fieldIndex.MatchString(stmt)
+		return strings.Contains(stmt, visibilityTable) == (path == f.visibility) && !visibilityIndex.MatchString(stmt)
 	}
-}
-
-// fieldIndex matches the index of a pre-allocated search attribute, such as Keyword01, and captures the attribute's column.
-var fieldIndex = regexp.MustCompile(`(?i)^\s*CREATE INDEX \w+\s+ON ` + visibilityTable +
-	` \(namespace_id, ((?:Temporal)?(?:Bool|Datetime|Double|Int|Keyword|LowCardinalityKeyword)\d\d),`)
-
-// indexFields creates the indexes of the pre-allocated search attributes that are in use.
-func (f databaseFiles) indexFields(ctx context.Context, fields map[string]bool) error {
-	db, err := open(f.visibility)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	return eachStatement(func(stmt string) error {
-		match := fieldIndex.FindStringSubmatch(stmt)
-		if match == nil || !fields[match[1]] {
-			return nil
-		}
-		_, err := db.ExecContext(ctx, strings.Replace(stmt, "CREATE INDEX", "CREATE INDEX IF NOT EXISTS", 1))
-		return err
-	})
 }
 
 // prepareFile creates a file's tables in one transaction, or recognizes them. It finds out whether the file can be read and written, so

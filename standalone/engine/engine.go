@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"path/filepath"
 	"time"
 
@@ -38,6 +39,10 @@ type Options struct {
 
 	// UIListen is the host:port of the web UI, in the same form. Empty means no UI.
 	UIListen string
+
+	// Codec, when not nil, decrypts payloads for the UI's pages: they call it by Temporal's codec server protocol below CodecPath of
+	// the UI's own address, so that no browser has to be told of another one. Who may call it is for the handler to say.
+	Codec http.Handler
 
 	// Namespace is created at the first start. Defaults to "default".
 	Namespace string
@@ -122,7 +127,7 @@ func (e *Engine) start(ctx context.Context, o Options) error {
 		return err
 	}
 	if uiListener != nil {
-		e.ui = &ui{listener: uiListener}
+		e.ui = &ui{listener: uiListener, codec: o.Codec}
 	}
 	e.address = addresses.frontendDial()
 
@@ -181,7 +186,12 @@ func (e *Engine) boot(options []temporal.ServerOption) error {
 
 // ClientOptions returns the address and the namespace for an SDK client of this server.
 func (e *Engine) ClientOptions() client.Options {
-	return client.Options{HostPort: e.address, Namespace: e.namespace}
+	return client.Options{
+		HostPort:  e.address,
+		Namespace: e.namespace,
+		// Bytes cost nothing within a machine, and compressing them does.
+		ConnectionOptions: client.ConnectionOptions{GrpcCompression: &client.GrpcCompressionNone{}},
+	}
 }
 
 // Address returns the host:port at which this process reaches Temporal's frontend.

@@ -185,7 +185,9 @@ func TestSearchAttributesExistFromTheStart(t *testing.T) {
 	c.Close()
 	mustStop(t, e)
 
-	require.Equal(t, []string{"by_int_01", "by_keyword_01", "by_keyword_02"}, fieldIndexes(t, o.DataDir))
+	require.ElementsMatch(t, append([]string{
+		"Int01 Int01 IS NOT NULL", "Keyword01 Keyword01 IS NOT NULL", "Keyword02 Keyword02 IS NOT NULL",
+	}, builtIn...), indexedColumns(t, o.DataDir))
 
 	o.SearchAttributes["Attempts"] = enumspb.INDEXED_VALUE_TYPE_KEYWORD
 	_, err = Start(t.Context(), o)

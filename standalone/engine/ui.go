@@ -23,6 +23,9 @@ import (
 	"google.golang.org/grpc"
 )
 
+// CodecPath is where the UI's pages have payloads decrypted.
+const CodecPath = "/codec"
+
 // uiStopTimeout is how long requests of the UI may take to end. Browsers hold long polls open, which are cut then.
 const uiStopTimeout = 500 * time.Millisecond
 
@@ -30,6 +33,7 @@ const uiStopTimeout = 500 * time.Millisecond
 // itself, ends the process when it cannot, and leaves its connection to the frontend open.
 type ui struct {
 	listener net.Listener
+	codec    http.Handler // nil when payloads are not encrypted
 	conn     *grpc.ClientConn
 	server   *http.Server
 	done     chan struct{}
@@ -37,7 +41,12 @@ type ui struct {
 
 // serve starts to answer on the listener.
 func (u *ui) serve(temporalAddress, namespace string, logger *slog.Logger) error {
+	var codec config.Codec
+	if u.codec != nil {
+		codec.Endpoint = CodecPath
+	}
 	provider, err := config.NewConfigProviderWithRefresh(&config.Config{
+		Codec:               codec,
 		TemporalGRPCAddress: temporalAddress,
 		DefaultNamespace:    namespace,
 		EnableUI:            true,
@@ -97,10 +106,22 @@ func (u *ui) handler(provider *config.ConfigProviderWithRefresh) (http.Handler, 
 	}
 	route.SetRenderRoute(e, "")
 
-	if u.listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
-		return onlyLocalHosts(e), nil
+	var handler http.Handler = e
+	if u.codec != nil {
+		handler = withCodec(u.codec, e)
 	}
-	return e, nil
+	if u.listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
+		return onlyLocalHosts(handler), nil
+	}
+	return handler, nil
+}
+
+// withCodec serves the codec beside the UI.
+func withCodec(codec, ui http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle(CodecPath+"/", codec)
+	mux.Handle("/", ui)
+	return mux
 }
 
 // onlyLocalHosts refuses requests that name a host of the DNS. A page of a foreign site could otherwise point its own name at this

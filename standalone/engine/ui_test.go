@@ -84,3 +84,26 @@ func get(t *testing.T, address, host string) (int, string) {
 	require.NoError(t, err)
 	return response.StatusCode, string(body)
 }
+
+func TestUIServesTheCodec(t *testing.T) {
+	t.Parallel()
+	options := testOptions(t.TempDir())
+	options.Codec = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "codec "+r.URL.Path) })
+	e := mustStart(t, options)
+	defer mustStop(t, e)
+
+	status, body := get(t, e.UIURL()+"/codec/decode", "")
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, "codec /codec/decode", body)
+	status, _ = get(t, e.UIURL()+"/codec/decode", "rebound.example:80")
+	require.Equal(t, http.StatusForbidden, status)
+
+	// The page is told of it, at its own address whatever that is called.
+	_, body = get(t, e.UIURL()+"/api/v1/settings", "")
+	var settings struct{ Codec struct{ Endpoint string } }
+	require.NoError(t, json.Unmarshal([]byte(body), &settings))
+	require.Equal(t, "/codec", settings.Codec.Endpoint)
+	status, body = get(t, e.UIURL()+"/", "")
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, body, "<!doctype html>")
+}
