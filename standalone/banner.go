@@ -15,7 +15,7 @@ func banner(s settings, c config.Config, temporal *engine.Engine) string {
 	var b strings.Builder
 	line := func(what, where string) { fmt.Fprintf(&b, "  %-14s %s\n", what, where) }
 	b.WriteString("\nCourier runs. Ctrl-C stops it; the next start goes on with what is unfinished.\n\n")
-	line("Events in", "http://"+c.Listen+"/v1")
+	line("Events in", eventsURL(c))
 	if temporal.UIURL() != "" {
 		line("Temporal UI", temporal.UIURL()+"/namespaces/default/workflows")
 	}
@@ -45,8 +45,17 @@ func curl(c config.Config, event string) string {
 			break
 		}
 	}
-	if len(c.Access.Tokens) > 0 {
+	if len(c.Access.ForEvents()) > 0 {
 		token = ` -H "Authorization: Bearer $COURIER_TOKEN"`
 	}
-	return fmt.Sprintf("curl -i http://%s/v1%s \\\n  -F environment='%s' \\\n  -F event='%s'", c.Listen, token, environment, event)
+	return fmt.Sprintf("curl -i %s%s \\\n  -F environment='%s' \\\n  -F event='%s'", eventsURL(c), token, environment, event)
+}
+
+// eventsURL is where events are taken in.
+func eventsURL(c config.Config) string {
+	scheme := "http"
+	if c.TLS.Certificate != "" {
+		scheme = "https"
+	}
+	return scheme + "://" + c.Listen + "/v1"
 }

@@ -71,6 +71,31 @@ func TestKilledDuringARequestCountsTheAttempt(t *testing.T) {
 	requireAttemptHeaders(t, receiver.Requests(), 2)
 }
 
+// The first attempt is in the express lane, the others are Temporal's. Whenever
+// the program is killed in between, there are never more than four requests.
+func TestKilledBetweenTheExpressLaneAndTheRetriesSendsFourTimesAtMost(t *testing.T) {
+	t.Parallel()
+	receiver := hooktest.New(t, hooktest.Repeat(99, status(500))...)
+	data := t.TempDir()
+	yaml := configuration(destination("search-index", receiver.URL, "timeout: 1s", quick()))
+	courier := start(t, data, yaml)
+	ids := []string{"evt_1", "evt_2", "evt_3", "evt_4", "evt_5", "evt_6"}
+	for _, id := range ids {
+		courier.accept(t, event("space_content_updated", id), noEnvironment)
+	}
+	receiver.Next(t, t.Context())
+	courier.kill(t)
+
+	courier = start(t, data, yaml)
+	for _, id := range ids {
+		shown := courier.awaitStatus(t, "search-index", id, "undelivered")
+		require.Len(t, shown.Runs[0].Attempts, 4, id)
+		requireStory(t, shown.Runs[0].Attempts)
+		require.LessOrEqual(t, len(requests(receiver, id)), 4, id)
+		require.GreaterOrEqual(t, len(requests(receiver, id)), 3, id)
+	}
+}
+
 // What was accepted is on disk, whatever happens in the next moment.
 func TestKilledAtOnceAfterTheAnswerDelivers(t *testing.T) {
 	t.Parallel()

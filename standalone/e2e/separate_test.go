@@ -105,5 +105,25 @@ func TestStoppedWorkerDrains(t *testing.T) {
 	require.Contains(t, shown.Runs[0].Attempts[0].Worker, pid(worker))
 }
 
+// A starter with a worker of its own needs no other, and its deliveries take
+// the shortest way there is.
+func TestStarterWithAnEmbeddedWorker(t *testing.T) {
+	t.Parallel()
+	receiver := hooktest.New(t)
+	address := unusedAddress(t)
+	startEngine(t, address)
+	file := writeConfiguration(t, "worker: embedded\n"+separateConfiguration(destination("search-index", receiver.URL)))
+	process := launch(t, "starter", []string{"TEMPORAL_ADDRESS=" + address}, "--config", file)
+	starter := listening(t, process)
+	starter.awaitReady(t)
+	process.find(t, &process.stderr, `(worker started)`)
+	starter.accept(t, event("space_content_updated", "evt_1"), noEnvironment)
+	shown := starter.awaitStatus(t, "search-index", "evt_1", "delivered")
+	require.Contains(t, shown.Runs[0].Attempts[0].Worker, pid(process))
+	require.Len(t, readHistory(t, dial(t, address), "evt_1@search-index", "").GetEvents(), 6)
+	process.signal(t, syscall.SIGTERM)
+	require.Zero(t, process.exitCode(t, stopTime))
+}
+
 // pid is how a worker's identity begins.
 func pid(p *program) string { return strconv.Itoa(p.cmd.Process.Pid) + "@" }
