@@ -96,14 +96,20 @@ func TestHistoriesReplay(t *testing.T) { //nolint:tparallel // The cases follow 
 		t.Run(tt.name, func(t *testing.T) {
 			receiver.Script(tt.giveScript...)
 			history := readHistory(t, courier.client, tt.give(t), "")
-			replayer := worker.NewWorkflowReplayer()
-			workflows.Register(replayer)
-			require.NoError(t, replayer.ReplayWorkflowHistory(nil, history))
+			requireReplay(t, history)
 			if *update {
 				store(t, newestRelease(t)+"_"+tt.name, history)
 			}
 		})
 	}
+}
+
+// requireReplay requires that the workflow code does again what it did.
+func requireReplay(t *testing.T, history *historypb.History) {
+	t.Helper()
+	replayer := worker.NewWorkflowReplayer()
+	workflows.Register(replayer)
+	require.NoError(t, replayer.ReplayWorkflowHistory(nil, history))
 }
 
 // command is a request of an operator, which is accepted.

@@ -69,6 +69,7 @@ func TestKilledDuringARequestCountsTheAttempt(t *testing.T) {
 	require.Equal(t, []tried{{1, 0, "interrupted"}, {2, 200, "delivered"}}, brief(shown.Runs[0].Attempts))
 	requireStory(t, shown.Runs[0].Attempts)
 	requireAttemptHeaders(t, receiver.Requests(), 2)
+	requireReplay(t, readHistory(t, courier.client, "evt_1@search-index", ""))
 }
 
 // The first attempt is in the express lane, the others are Temporal's. Whenever
