@@ -35,7 +35,8 @@ type Attempt struct {
 	Outcome string `json:"outcome"`
 	// Error says in words why the attempt did not deliver.
 	Error string `json:"error,omitempty"`
-	// Reply is the beginning of the reply's body, at most 1 KiB.
+	// Reply is the beginning of the reply's body, at most 1 KiB, without what it
+	// repeats of the request's secrets.
 	Reply string `json:"reply,omitempty"`
 	// WaitMs is the wait that followed, in milliseconds; 0 after the last attempt.
 	WaitMs int64 `json:"waitMs,omitempty"`

@@ -121,10 +121,28 @@ func classifyError(err error) verdict {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return verdict{FailureUnavailable, "no answer within the timeout", true, 0}
 	case errors.As(err, &dns):
-		return verdict{FailureUnavailable, dns.Error(), true, 0}
+		return verdict{FailureUnavailable, describe(dns), true, 0}
 	default:
-		return verdict{FailureUnavailable, err.Error(), true, 0}
+		return verdict{FailureUnavailable, describe(err), true, 0}
 	}
+}
+
+// maxReason bounds what is kept of an error, in bytes: a destination can make
+// some as long as it likes, such as by the names in its certificate.
+const maxReason = 512
+
+// describe is an error's text without what the destination sent: of a reply that
+// is not HTTP, net/http quotes all, which may even repeat the request.
+func describe(err error) string {
+	text := err.Error()
+	before, _, quoted := strings.Cut(text, ` "`)
+	if quoted && strings.Contains(before, "malformed") {
+		text = before
+	}
+	if len(text) > maxReason {
+		text = strings.ToValidUTF8(text[:maxReason], "") + "…"
+	}
+	return text
 }
 
 // retryAfter reads the Retry-After header (RFC 9110, section 10.2.3): seconds

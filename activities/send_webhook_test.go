@@ -241,6 +241,14 @@ func TestSendWebhookFinalFailureCarriesTheLog(t *testing.T) {
 			wantRequest: true,
 		},
 		{
+			name:       "redirected to what is no URL",
+			giveAnswer: hooktest.Answer{Status: 301, Header: http.Header{"Location": {"://%zz"}}},
+			want: failure{kind: "Redirected", message: "301 Moved Permanently; redirects are not followed, give the final URL", final: true, log: []activities.Attempt{{
+				Number: 1, StatusCode: 301, Outcome: "Redirected", Error: "301 Moved Permanently; redirects are not followed, give the final URL",
+			}}},
+			wantRequest: true,
+		},
+		{
 			name:       "unavailable, and no retries",
 			giveAnswer: hooktest.Answer{Status: 500},
 			giveInput:  func(in *activities.SendWebhookInput) { in.RetriesMs = nil },

@@ -58,10 +58,7 @@ func newClient(dialer *net.Dialer, guard *ssrf.Guardian, proxy string) *http.Cli
 		// and no small reply should unfold into a large one.
 		DisableCompression: true,
 	}
-	client := &http.Client{
-		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	client := &http.Client{Transport: transport}
 	switch {
 	case proxy != "":
 		client.Transport = newProxyTransport(transport, guard, proxy)
@@ -120,12 +117,13 @@ func post(ctx context.Context, client *http.Client, target Target, header http.H
 		return reply{}, &addressError{"the webhook URL is not a URL"}
 	}
 	req.Header = header
-	resp, err := client.Do(req)
+	// The transport itself, because a redirect is not followed, and the client
+	// would take one whose Location is no URL for no reply at all.
+	resp, err := client.Transport.RoundTrip(req)
 	if err != nil {
 		return reply{}, err
 	}
 	defer resp.Body.Close()
-	head, _ := io.ReadAll(io.LimitReader(resp.Body, maxReplyKept))
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxReplyRead-maxReplyKept))
-	return reply{resp.StatusCode, resp.Header, strings.ToValidUTF8(string(head), "�")}, nil
+	body, _ = io.ReadAll(io.LimitReader(resp.Body, maxReplyRead))
+	return reply{resp.StatusCode, resp.Header, target.excerpt(body)}, nil
 }
