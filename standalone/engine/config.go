@@ -21,6 +21,9 @@ const (
 	// historyShards is stored in the database too. One is enough: SQLite has a single writer.
 	historyShards = 1
 
+	// queuePollsPerSecond bounds how often each of the server's internal queues looks at the database.
+	queuePollsPerSecond = 100
+
 	mainStore       = "main"
 	visibilityStore = "visibility"
 )
@@ -101,8 +104,9 @@ func dynamicConfig() dynamicconfig.Client {
 		// A backlog is served key by key, so that a destination with many waiting deliveries does not hold up the others.
 		dynamicconfig.MatchingEnableFairness.Key(): true,
 
-		// The default of 128000 cached workflows is meant for a server with a machine of its own.
-		dynamicconfig.HistoryCacheHostLevelMaxSize.Key(): 8192,
+		// The defaults, 128000 workflows and 128 MiB of events, are meant for a server with a machine of its own.
+		dynamicconfig.HistoryCacheHostLevelMaxSize.Key():     2048,
+		dynamicconfig.EventsHostLevelCacheMaxSizeBytes.Key(): 16 << 20,
 
 		// The default of 10 list requests a second would throttle an operator's browser tabs and the product's own lists.
 		dynamicconfig.FrontendMaxNamespaceVisibilityRPSPerInstance.Key(): 200,
@@ -112,6 +116,14 @@ func dynamicConfig() dynamicconfig.Client {
 		// Timers that are due sooner than this are put off by it. The default of a second, which covers clocks that differ between
 		// machines, would turn a wait of 200 ms into one of a second.
 		dynamicconfig.TimerProcessorMaxTimeShift.Key(): 10 * time.Millisecond,
+
+		// Each timer that fires takes two looks at the database, and each task one. The default of 20 looks a second delays them by up
+		// to a third of a second when there are more than a few.
+		dynamicconfig.TimerProcessorMaxPollRPS.Key():    queuePollsPerSecond,
+		dynamicconfig.TransferProcessorMaxPollRPS.Key(): queuePollsPerSecond,
+
+		// Payloads kept outside of Temporal, which there are none of, would be looked for in every event.
+		dynamicconfig.ExternalPayloadsEnabled.Key(): false,
 
 		// This would report the server's version to its makers once a day.
 		dynamicconfig.EnableServerVersionCheck.Key(): false,
