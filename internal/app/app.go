@@ -110,6 +110,9 @@ var base = fx.Module("base",
 	fx.Provide(func() func() time.Time { return time.Now }),
 )
 
+// maxPayload is the largest payload that Temporal takes, in bytes.
+const maxPayload = 2 << 20
+
 // identity is how this process is known in Temporal and in the attempt log.
 type identity string
 
@@ -127,6 +130,8 @@ func newClient(o Options, id identity, payloads *codec.Codec) (client.Client, er
 	options.Identity = string(id)
 	options.DataConverter = payloads.DataConverter()
 	options.FailureConverter = payloads.FailureConverter()
+	// A large event is no reason to worry; what Temporal refuses is refused at the door.
+	options.PayloadLimits = client.PayloadLimitOptions{PayloadSizeWarning: maxPayload}
 	options.Logger = sdkLogger{sdklog.NewStructuredLogger(o.Logger)}
 	return client.NewLazyClient(options)
 }

@@ -68,6 +68,10 @@ func newRegistrations(deliver *activities.Activities, operate *store.Operations)
 	return registrations{deliver, operate}
 }
 
+// maxActivities bounds the activities that a worker runs at once. Each holds
+// its event in memory, most of them a kilobyte.
+const maxActivities = 5000
+
 // runner is the Temporal worker, which begins when Temporal is there.
 type runner struct {
 	worker   worker.Worker
@@ -89,6 +93,13 @@ func newRunner(o Options, c client.Client, temporal *connection, tasks registrat
 		// Heartbeats show how far a bulk job has come; half a minute, the
 		// default, would be long to look at.
 		MaxHeartbeatThrottleInterval: time.Second,
+		// As many polls as there is work for: few when all starts are eager, many
+		// when a backlog is drained.
+		WorkflowTaskPollerBehavior: worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{}),
+		ActivityTaskPollerBehavior: worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{}),
+		// More than the default of 1000, because requests to a destination with
+		// limits wait here for their turn, and must not take the others' places.
+		MaxConcurrentActivityExecutionSize: maxActivities,
 	})
 	workflows.Register(r.worker)
 	for _, task := range tasks {

@@ -104,8 +104,9 @@ func dynamicConfig() dynamicconfig.Client {
 		// A backlog is served key by key, so that a destination with many waiting deliveries does not hold up the others.
 		dynamicconfig.MatchingEnableFairness.Key(): true,
 
-		// The defaults, 128000 workflows and 128 MiB of events, are meant for a server with a machine of its own.
-		dynamicconfig.HistoryCacheHostLevelMaxSize.Key():     2048,
+		// The defaults, 128000 workflows and 128 MiB of events, are meant for a server with a machine of its own. The timer of a workflow
+		// task outlives the workflow by some 15 seconds and finds it in this cache at up to 250 workflows a second.
+		dynamicconfig.HistoryCacheHostLevelMaxSize.Key():     4096,
 		dynamicconfig.EventsHostLevelCacheMaxSizeBytes.Key(): 16 << 20,
 
 		// The default of 10 list requests a second would throttle an operator's browser tabs and the product's own lists.

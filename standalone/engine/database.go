@@ -51,6 +51,8 @@ func sqlConfig(path string) *config.SQL {
 			"busy_timeout": "10000",
 			"journal_mode": "wal",
 			"synchronous":  "full",
+			// In pages of 4 KiB. The default of 1000 would copy the log back into the file after every few workflows.
+			"wal_autocheckpoint": "8000",
 		},
 	}
 }
@@ -59,7 +61,7 @@ func sqlConfig(path string) *config.SQL {
 func open(path string) (*sql.DB, error) {
 	cfg := sqlConfig(path)
 	query := url.Values{"_time_format": {"sqlite"}, "mode": {cfg.ConnectAttributes["mode"]}}
-	for _, pragma := range []string{"busy_timeout", "journal_mode", "synchronous"} {
+	for _, pragma := range []string{"busy_timeout", "journal_mode", "synchronous", "wal_autocheckpoint"} {
 		query.Add("_pragma", pragma+"="+cfg.ConnectAttributes[pragma])
 	}
 	db, err := sql.Open(sqlite.PluginName, "file:"+cfg.DatabaseName+"?"+query.Encode())

@@ -43,7 +43,7 @@ func TestPrepareMakesDurablePrivateFiles(t *testing.T) {
 
 		// The attributes are the ones the server connects with; open takes the same.
 		require.Equal(t, map[string]string{
-			"mode": "rwc", "busy_timeout": "10000", "journal_mode": "wal", "synchronous": "full",
+			"mode": "rwc", "busy_timeout": "10000", "journal_mode": "wal", "synchronous": "full", "wal_autocheckpoint": "8000",
 		}, sqlConfig(path).ConnectAttributes)
 		db, err := open(path)
 		require.NoError(t, err)
