@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -25,7 +26,15 @@ import (
 
 const name = "courier"
 
+// memoryLimit is when the garbage collector begins to work harder, in bytes, so
+// that bursts of large events leave the machine its memory. GOMEMLIMIT sets
+// another.
+const memoryLimit = 320 << 20
+
 func main() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// After the first signal a second one kills.
 	context.AfterFunc(ctx, stop)
