@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/gitbook-courier/courier/activities"
+	"github.com/gitbook-courier/courier/internal/codec"
 	"github.com/gitbook-courier/courier/workflows"
 )
 
@@ -190,7 +191,9 @@ func (s *Store) readRunning(ctx context.Context, run *Run, described *workflowse
 			return err
 		}
 	} else {
-		_ = s.payloads.FromPayloads(send.GetHeartbeatDetails(), &run.Attempts) // unreadable is as good as none
+		if err := s.glean(send.GetHeartbeatDetails(), &run.Attempts); err != nil {
+			return err
+		}
 	}
 	failed := int(send.GetAttempt()) - 1
 	if started := send.GetState() == enumspb.PENDING_ACTIVITY_STATE_STARTED; !started {
@@ -227,20 +230,31 @@ func (s *Store) readClosedSends(ctx context.Context, run *Run, described *workfl
 		if err != nil {
 			return err
 		}
-		// As above, what is unreadable is as good as none.
-		if scheduled := event.GetActivityTaskScheduledEventAttributes(); scheduled != nil {
+		scheduled, failed, completed := event.GetActivityTaskScheduledEventAttributes(), event.GetActivityTaskFailedEventAttributes(), event.GetActivityTaskCompletedEventAttributes()
+		switch {
+		case scheduled != nil:
 			var send activities.SendWebhookInput
-			_ = s.payloads.FromPayloads(scheduled.GetInput(), &send)
+			err = s.glean(scheduled.GetInput(), &send)
 			run.Attempts = send.Attempts
-		}
-		if failed := event.GetActivityTaskFailedEventAttributes(); failed != nil {
-			_ = s.payloads.FromPayloads(applicationDetails(failed.GetFailure()), &run.Attempts)
-		}
-		if completed := event.GetActivityTaskCompletedEventAttributes(); completed != nil {
+		case failed != nil:
+			err = s.glean(applicationDetails(failed.GetFailure()), &run.Attempts)
+		case completed != nil:
 			var sent activities.SendWebhookResult
-			_ = s.payloads.FromPayloads(completed.GetResult(), &sent)
+			err = s.glean(completed.GetResult(), &sent)
 			run.Attempts = sent.Attempts
 		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// glean reads payloads into value. What cannot be read is as good as none,
+// unless a key is missing.
+func (s *Store) glean(payloads *commonpb.Payloads, value any) error {
+	if err := s.payloads.FromPayloads(payloads, value); codec.Unreadable(err) {
+		return err
 	}
 	return nil
 }

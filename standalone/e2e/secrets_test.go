@@ -168,7 +168,7 @@ egress_proxy: "http://courier:${COURIER_PROXY}@` + egress(t) + `"
 		"fine": "delivered", "proxied": "delivered", "failing": "Unavailable: 503 Service Unavailable", "waiting": "Unavailable: 500 Internal Server Error",
 		"missing": "Rejected: 404 Not Found", "echo": "Rejected: 400 Bad Request", "installation.inst_def456": "Rejected: 410 Gone",
 		"moved": "Redirected: 307 Temporary Redirect", "hanging": "Unavailable: no answer within the timeout",
-		"refused": "Unavailable: dial tcp 127.0.0.1", "untrusted": "Unavailable: tls", "not-tls": "Unavailable: http",
+		"refused": "Unavailable: dial tcp 127.0.0.1", "untrusted": "Unavailable: tls", "not-tls": "Unavailable: tls",
 		"unnamed": "Unavailable: ", "forbidden": "AddressForbidden: the address is private or reserved",
 		"local":            "AddressForbidden: localhost is this machine",
 		"refused-by-proxy": "Unavailable: through the egress proxy", "no-tunnel": "Unavailable: through the egress proxy",

@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 
 	"github.com/gitbook-courier/courier/config"
+	"github.com/gitbook-courier/courier/internal/codec"
 	"github.com/gitbook-courier/courier/internal/store"
 	"github.com/gitbook-courier/courier/starter/answer"
 )
@@ -87,6 +88,8 @@ func explain(h answer.Handler) answer.Handler {
 			return answer.NewError(http.StatusNotFound, err.Error())
 		case errors.As(err, &state):
 			return answer.NewError(http.StatusConflict, state.Reason)
+		case errors.Is(err, codec.ErrKeyMissing):
+			return &answer.Error{Status: http.StatusInternalServerError, Message: codec.ErrKeyMissing.Error(), Cause: err}
 		case errors.As(err, &unavailable), errors.As(err, &late), errors.Is(err, context.DeadlineExceeded):
 			return &answer.Error{Status: http.StatusServiceUnavailable, Message: "Temporal cannot be reached", Cause: err}
 		default:
