@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -19,6 +20,7 @@ import (
 // engine: a library does not exit.
 type serverLogger struct {
 	logger  *slog.Logger
+	tags    []tag.Tag // of every line
 	failure chan<- error
 	muted   *atomic.Bool
 }
@@ -67,10 +69,11 @@ func (l *serverLogger) Fatal(msg string, tags ...tag.Tag) {
 	runtime.Goexit()
 }
 
-// With returns a logger whose lines carry tags.
+// With returns a logger whose lines carry tags. The server makes one for each workflow, most of which log nothing, so the tags are only
+// kept.
 func (l *serverLogger) With(tags ...tag.Tag) log.Logger {
 	c := *l
-	c.logger = slog.New(l.logger.Handler().WithAttrs(attrs(tags)))
+	c.tags = slices.Concat(l.tags, tags)
 	return &c
 }
 
@@ -78,7 +81,7 @@ func (l *serverLogger) log(level slog.Level, msg string, tags []tag.Tag) {
 	if l.muted.Load() {
 		return
 	}
-	l.logger.LogAttrs(context.Background(), level, msg, attrs(tags)...) //nolint:sloglint // The message is the server's.
+	l.logger.LogAttrs(context.Background(), level, msg, attrs(slices.Concat(l.tags, tags))...) //nolint:sloglint // The message is the server's.
 }
 
 func attrs(tags []tag.Tag) []slog.Attr {
