@@ -69,7 +69,7 @@ type Signaler interface {
 // Activities are the activities of a delivery. Make them with New.
 type Activities struct {
 	Options
-	public, private *http.Client
+	public, private http.RoundTripper
 	lanes           *lanes
 	turns           map[string]*turns // of destinations with limits
 }
@@ -83,9 +83,9 @@ func New(o Options) *Activities {
 	if o.Random == nil {
 		o.Random = rand.Float64
 	}
-	public := newClient(newDialer(), newGuard(), o.EgressProxy)
+	public := newTransport(newDialer(), newGuard(), o.EgressProxy)
 	o.EgressProxy = ""
-	a := &Activities{Options: o, public: public, private: newClient(newDialer(), nil, ""), lanes: newLanes(), turns: make(map[string]*turns)}
+	a := &Activities{Options: o, public: public, private: newTransport(newDialer(), nil, ""), lanes: newLanes(), turns: make(map[string]*turns)}
 	for name, target := range o.Destinations {
 		if target.Limits != (Limits{}) {
 			a.turns[name] = newTurns(target.Limits)
@@ -100,8 +100,8 @@ func (a *Activities) Register(registry worker.ActivityRegistry) {
 	registry.RegisterActivity(a.ProbeDestination)
 }
 
-// client is the HTTP client for a target.
-func (a *Activities) client(target Target) *http.Client {
+// transport is the way to a target.
+func (a *Activities) transport(target Target) http.RoundTripper {
 	if target.AllowPrivate {
 		return a.private
 	}

@@ -52,7 +52,7 @@ func TestReasonHasNothingOfAReplyThatIsNotHTTP(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			address := speak(t, tt.give)
-			reply, err := post(t.Context(), newClient(newDialer(), nil, ""), Target{URL: "http://" + address + "/?key=geheim", Secrets: []string{hooktest.Secret}}, http.Header{}, nil)
+			reply, err := post(t.Context(), newTransport(newDialer(), nil, ""), Target{URL: "http://" + address + "/?key=geheim", Secrets: []string{hooktest.Secret}}, http.Header{}, nil)
 			require.Equal(t, tt.want, classify(reply.statusCode, reply.header, err, time.Now()))
 		})
 	}

@@ -1,12 +1,8 @@
 package activities
 
 import (
-	"context"
 	"fmt"
-	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -51,69 +47,4 @@ func TestLanesForgetTheOldestOutcome(t *testing.T) {
 		require.Equal(t, want, got, i)
 	}
 	require.Len(t, l.recalled, maxRecalled)
-}
-
-func TestTurnsBoundConcurrency(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		turns := newTurns(Limits{Concurrency: 2})
-		began := time.Now()
-		var group sync.WaitGroup
-		for range 6 {
-			group.Go(func() {
-				done, err := turns.wait(t.Context(), nil)
-				require.NoError(t, err)
-				<-time.After(time.Second) // the request
-				done()
-			})
-		}
-		group.Wait()
-		require.Equal(t, 3*time.Second, time.Since(began))
-	})
-}
-
-func TestTurnsBoundTheRate(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		turns := newTurns(Limits{PerSecond: 2})
-		began := time.Now()
-		for range 5 {
-			done, err := turns.wait(t.Context(), nil)
-			require.NoError(t, err)
-			done()
-		}
-		require.Equal(t, 2*time.Second, time.Since(began))
-	})
-}
-
-// Whoever gets no turn waits all the same, so that queueing up again costs
-// Temporal little.
-func TestTurnsAreWaitedForSoLongAndNoLonger(t *testing.T) {
-	t.Parallel()
-	for name, limits := range map[string]Limits{"concurrency": {Concurrency: 1}, "rate": {PerSecond: 0.001}} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				turns := newTurns(limits)
-				_, err := turns.wait(t.Context(), nil)
-				require.NoError(t, err)
-				began := time.Now()
-				_, err = turns.wait(t.Context(), nil)
-				require.ErrorIs(t, err, errNoTurn)
-				require.Equal(t, MaxTurnWait, time.Since(began))
-
-				stopping := make(chan struct{})
-				time.AfterFunc(time.Second, func() { close(stopping) })
-				began = time.Now()
-				_, err = turns.wait(t.Context(), stopping)
-				require.ErrorIs(t, err, errNoTurn)
-				require.Equal(t, time.Second, time.Since(began), "a worker that stops does not wait")
-
-				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-				defer cancel()
-				_, err = turns.wait(ctx, nil)
-				require.ErrorIs(t, err, errNoTurn)
-			})
-		})
-	}
 }

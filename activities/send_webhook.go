@@ -209,7 +209,7 @@ func (a *Activities) attempt(ctx context.Context, in SendWebhookInput, deliveryI
 	body = gitbook.Redact(body, target.Redact)
 	ctx, cancel := context.WithTimeout(ctx, in.Timeout())
 	defer cancel()
-	reply, err := post(ctx, a.client(target), target, a.header(target, in.EventID, entry, body), body)
+	reply, err := post(ctx, a.transport(target), target, a.header(target, in.EventID, entry, body), body)
 	entry.StatusCode, entry.Reply = reply.statusCode, reply.excerpt
 	return classify(reply.statusCode, reply.header, err, a.Now())
 }

@@ -39,14 +39,17 @@ func newDialer() *net.Dialer {
 	return &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
 }
 
-// newClient makes the HTTP client for one kind of destination: those that may
+// newTransport makes the way to one kind of destination: those that may
 // have any address when guard is nil, otherwise those that must have a public
 // one. Requests go through the proxy unless it is empty; the connection to it
 // is not guarded. The proxies of the environment do not count.
 //
-// Connections are pooled by client, so a connection to a private address that
+// It is used without an http.Client, which would follow redirects, and take one
+// whose Location is no URL for no reply at all.
+//
+// Connections are pooled by transport, so a connection to a private address that
 // one destination allows can never serve another that does not.
-func newClient(dialer *net.Dialer, guard *ssrf.Guardian, proxy string) *http.Client {
+func newTransport(dialer *net.Dialer, guard *ssrf.Guardian, proxy string) http.RoundTripper {
 	transport := &http.Transport{
 		DialContext:            dialer.DialContext,
 		ForceAttemptHTTP2:      true,
@@ -58,14 +61,13 @@ func newClient(dialer *net.Dialer, guard *ssrf.Guardian, proxy string) *http.Cli
 		// and no small reply should unfold into a large one.
 		DisableCompression: true,
 	}
-	client := &http.Client{Transport: transport}
 	switch {
 	case proxy != "":
-		client.Transport = newProxyTransport(transport, guard, proxy)
+		return newProxyTransport(transport, guard, proxy)
 	case guard != nil:
 		transport.DialContext = guardedDial(dialer, guard)
 	}
-	return client
+	return transport
 }
 
 // checkURL refuses what Courier never sends to, whoever configured it.
@@ -105,7 +107,7 @@ type reply struct {
 
 // post sends the request and reads the reply within bounds. An error means
 // that there was no reply; what goes wrong with the body of one does not count.
-func post(ctx context.Context, client *http.Client, target Target, header http.Header, body []byte) (reply, error) {
+func post(ctx context.Context, transport http.RoundTripper, target Target, header http.Header, body []byte) (reply, error) {
 	if err := checkURL(target.URL); err != nil {
 		return reply{}, err
 	}
@@ -117,9 +119,7 @@ func post(ctx context.Context, client *http.Client, target Target, header http.H
 		return reply{}, &addressError{"the webhook URL is not a URL"}
 	}
 	req.Header = header
-	// The transport itself, because a redirect is not followed, and the client
-	// would take one whose Location is no URL for no reply at all.
-	resp, err := client.Transport.RoundTrip(req)
+	resp, err := transport.RoundTrip(req)
 	if err != nil {
 		return reply{}, err
 	}

@@ -122,11 +122,11 @@ func TestNameThatChangesItsAnswerGainsNothing(t *testing.T) {
 	t.Parallel()
 	names := newNames(t)
 	port, public, private := twins(t)
-	client := newClient(names.dialer(), newGuard(netip.MustParsePrefix("127.0.0.2/32")), "")
+	transport := newTransport(names.dialer(), newGuard(netip.MustParsePrefix("127.0.0.2/32")), "")
 	send := func() verdict {
 		// A connection that is open stays with the address that was checked.
-		client.CloseIdleConnections()
-		reply, err := post(t.Context(), client, Target{URL: "http://hooks.example:" + port + "/"}, http.Header{}, nil)
+		transport.(*http.Transport).CloseIdleConnections()
+		reply, err := post(t.Context(), transport, Target{URL: "http://hooks.example:" + port + "/"}, http.Header{}, nil)
 		return classify(reply.statusCode, reply.header, err, noon)
 	}
 	delivered := verdict{outcome: OutcomeDelivered}
@@ -159,14 +159,14 @@ func TestNameThatChangesItsAnswerGainsNothing(t *testing.T) {
 func TestNameOfAnAddressThatIsNotPublicIsRefused(t *testing.T) {
 	t.Parallel()
 	names := newNames(t)
-	client := newClient(names.dialer(), newGuard(), "")
+	transport := newTransport(names.dialer(), newGuard(), "")
 	for kind, addresses := range notPublic {
 		for _, address := range addresses {
 			if newGuard().SafeAddr(netip.MustParseAddr(address).Unmap()) == nil {
 				continue // As an answer it is the public IPv4 address that it stands for.
 			}
 			names.answer(address)
-			_, err := post(t.Context(), client, Target{URL: "https://hooks.example/"}, http.Header{}, nil)
+			_, err := post(t.Context(), transport, Target{URL: "https://hooks.example/"}, http.Header{}, nil)
 			got := classify(0, nil, err, noon)
 			require.Equal(t, FailureAddressForbidden, got.outcome, "%s: %s: %s", kind, address, got.reason)
 			require.Contains(t, got.reason, "set allow_private to permit it")
@@ -179,9 +179,9 @@ func TestAllowPrivateOpensAnyAddress(t *testing.T) {
 	t.Parallel()
 	names := newNames(t)
 	port, _, private := twins(t)
-	client := newClient(names.dialer(), nil, "")
+	transport := newTransport(names.dialer(), nil, "")
 	names.answer("127.0.0.1")
-	reply, err := post(t.Context(), client, Target{URL: "http://hooks.example:" + port + "/"}, http.Header{}, nil)
+	reply, err := post(t.Context(), transport, Target{URL: "http://hooks.example:" + port + "/"}, http.Header{}, nil)
 	require.Equal(t, verdict{outcome: OutcomeDelivered}, classify(reply.statusCode, reply.header, err, noon))
 	require.EqualValues(t, 1, private.Load())
 }

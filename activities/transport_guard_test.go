@@ -60,7 +60,7 @@ var oddHosts = []string{
 
 func TestHostsThatMayBePrivateAreRefusedUnseen(t *testing.T) {
 	t.Parallel()
-	client := newClient(newDialer(), newGuard(), "")
+	transport := newTransport(newDialer(), newGuard(), "")
 	hosts := oddHosts
 	for _, addresses := range notPublic {
 		for _, address := range addresses {
@@ -72,7 +72,7 @@ func TestHostsThatMayBePrivateAreRefusedUnseen(t *testing.T) {
 	}
 	for _, host := range hosts {
 		for _, url := range []string{"http://" + host + "/", "https://" + host + ":8443/hook?a=b"} {
-			reply, err := post(t.Context(), client, Target{URL: url}, http.Header{}, nil)
+			reply, err := post(t.Context(), transport, Target{URL: url}, http.Header{}, nil)
 			got := classify(reply.statusCode, reply.header, err, noon)
 			require.Equal(t, FailureAddressForbidden, got.outcome, "%s: %s", url, got.reason)
 			require.False(t, got.retry)
@@ -93,14 +93,14 @@ func TestOrdinaryHostsPass(t *testing.T) {
 
 func TestControlCharactersAreRefused(t *testing.T) {
 	t.Parallel()
-	client := newClient(newDialer(), nil, "")
+	transport := newTransport(newDialer(), nil, "")
 	for _, bad := range []string{"\r\nX-Evil: 1", "\n", "\r", "\x00", "\x1f", "\x7f", "\u0085"} {
 		for _, url := range []string{"https://example.com/" + bad, "https://example.com/?a=" + bad, "https://exam" + bad + "ple.com/", "ht" + bad + "tp://example.com/", "https://example.com/#" + bad} {
-			_, err := post(t.Context(), client, Target{URL: url}, http.Header{}, nil)
+			_, err := post(t.Context(), transport, Target{URL: url}, http.Header{}, nil)
 			require.Equal(t, verdict{outcome: FailureAddressForbidden, reason: "the webhook URL is not a URL"}, classify(0, nil, err, noon), "%q", url)
 		}
 		for _, header := range []http.Header{{"webhook-id": {"evt_1" + bad}}, {"X-Team": {"fine", "docs" + bad}}, {"X-Te" + bad + "am": {"docs"}}} {
-			_, err := post(t.Context(), client, Target{URL: "https://example.invalid/"}, header, nil)
+			_, err := post(t.Context(), transport, Target{URL: "https://example.invalid/"}, header, nil)
 			got := classify(0, nil, err, noon)
 			require.Equal(t, FailureRejected, got.outcome, "%q", header)
 			require.False(t, got.retry)

@@ -154,16 +154,16 @@ func tlsReceiver(t *testing.T) (address string, roots *tls.Config) {
 	return server.Listener.Addr().String(), &tls.Config{RootCAs: pool}
 }
 
-func trust(client *http.Client, roots *tls.Config) *http.Client {
-	client.Transport.(*proxyTransport).TLSClientConfig = roots
-	return client
+func trust(transport http.RoundTripper, roots *tls.Config) http.RoundTripper {
+	transport.(*proxyTransport).TLSClientConfig = roots
+	return transport
 }
 
-func deliver(t *testing.T, client *http.Client, target string) (verdict, reply) {
+func deliver(t *testing.T, transport http.RoundTripper, target string) (verdict, reply) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	reply, err := post(ctx, client, Target{URL: target}, http.Header{"X-Team": {"docs"}}, []byte(`{"a":"<b>"}`))
+	reply, err := post(ctx, transport, Target{URL: target}, http.Header{"X-Team": {"docs"}}, []byte(`{"a":"<b>"}`))
 	return classify(reply.statusCode, reply.header, err, noon), reply
 }
 
@@ -176,9 +176,9 @@ func TestPublicDestinationsAreReachedThroughTheProxy(t *testing.T) {
 		p := &passage{destination: hostOf(t, receiver.URL)}
 		proxy := httptest.NewServer(p)
 		t.Cleanup(proxy.Close)
-		client := newClient(newDialer(), newGuard(), proxyURL("http", proxy.Listener.Addr().String()))
+		transport := newTransport(newDialer(), newGuard(), proxyURL("http", proxy.Listener.Addr().String()))
 
-		got, _ := deliver(t, client, "http://hooks.example/in?a=b")
+		got, _ := deliver(t, transport, "http://hooks.example/in?a=b")
 
 		require.Equal(t, delivered, got)
 		require.Equal(t, []string{"POST http://hooks.example/in?a=b courier:geheim"}, p.requests())
@@ -192,14 +192,14 @@ func TestPublicDestinationsAreReachedThroughTheProxy(t *testing.T) {
 		p := &passage{destination: address}
 		proxy := httptest.NewServer(p)
 		t.Cleanup(proxy.Close)
-		client := newClient(newDialer(), newGuard(), proxyURL("http", proxy.Listener.Addr().String()))
+		transport := newTransport(newDialer(), newGuard(), proxyURL("http", proxy.Listener.Addr().String()))
 
-		got, reply := deliver(t, trust(client, roots), "https://example.com/in")
+		got, reply := deliver(t, trust(transport, roots), "https://example.com/in")
 		require.Equal(t, delivered, got)
 		require.Equal(t, `{"a":"<b>"}`, reply.excerpt)
 		require.Equal(t, []string{"CONNECT example.com:443 courier:geheim"}, p.requests())
 
-		got, _ = deliver(t, client, "https://other.example/in")
+		got, _ = deliver(t, transport, "https://other.example/in")
 		require.Equal(t, FailureUnavailable, got.outcome)
 		require.True(t, got.retry)
 		require.Contains(t, got.reason, "certificate is valid for example.com", "the destination's own certificate is verified")
@@ -212,9 +212,9 @@ func TestPublicDestinationsAreReachedThroughTheProxy(t *testing.T) {
 		proxy.EnableHTTP2 = true
 		proxy.StartTLS()
 		t.Cleanup(proxy.Close)
-		client := newClient(newDialer(), newGuard(), proxyURL("https", proxy.Listener.Addr().String()))
+		transport := newTransport(newDialer(), newGuard(), proxyURL("https", proxy.Listener.Addr().String()))
 
-		got, _ := deliver(t, trust(client, roots), "https://example.com/in")
+		got, _ := deliver(t, trust(transport, roots), "https://example.com/in")
 
 		require.Equal(t, delivered, got)
 		require.Equal(t, []string{"CONNECT example.com:443 courier:geheim"}, p.requests())
@@ -223,9 +223,9 @@ func TestPublicDestinationsAreReachedThroughTheProxy(t *testing.T) {
 		t.Parallel()
 		address, roots := tlsReceiver(t)
 		p := &passage{destination: address}
-		client := newClient(newDialer(), newGuard(), proxyURL("socks5", p.socks(t)))
+		transport := newTransport(newDialer(), newGuard(), proxyURL("socks5", p.socks(t)))
 
-		got, _ := deliver(t, trust(client, roots), "https://example.com/in")
+		got, _ := deliver(t, trust(transport, roots), "https://example.com/in")
 
 		require.Equal(t, delivered, got)
 		require.Equal(t, []string{"SOCKS3 example.com:443 courier:geheim"}, p.requests(), "type 3 is a name, which the proxy resolves")
@@ -237,7 +237,7 @@ func TestProxyIsNotAskedForAddressesThatAreNotPublic(t *testing.T) {
 	p := &passage{refuse: http.StatusTeapot}
 	proxy := httptest.NewServer(p)
 	t.Cleanup(proxy.Close)
-	client := newClient(newDialer(), newGuard(), proxyURL("http", proxy.Listener.Addr().String()))
+	transport := newTransport(newDialer(), newGuard(), proxyURL("http", proxy.Listener.Addr().String()))
 	hosts := append([]string{"bücher.example", "127.0.0.1"}, oddHosts...)
 	for _, addresses := range notPublic {
 		for _, address := range addresses {
@@ -246,7 +246,7 @@ func TestProxyIsNotAskedForAddressesThatAreNotPublic(t *testing.T) {
 	}
 	for _, host := range hosts {
 		for _, scheme := range []string{"http", "https"} {
-			got, _ := deliver(t, client, scheme+"://"+host+"/")
+			got, _ := deliver(t, transport, scheme+"://"+host+"/")
 			require.Equal(t, FailureAddressForbidden, got.outcome, "%s: %s", host, got.reason)
 			require.False(t, got.retry)
 		}
@@ -283,8 +283,8 @@ func TestFailuresOfTheProxyAreRetriedAndNameIt(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			client := newClient(newDialer(), newGuard(), proxyURL(tt.giveScheme, tt.giveProxy))
-			got, _ := deliver(t, client, tt.giveTarget)
+			transport := newTransport(newDialer(), newGuard(), proxyURL(tt.giveScheme, tt.giveProxy))
+			got, _ := deliver(t, transport, tt.giveTarget)
 			reason := "through the egress proxy " + tt.giveScheme + "://" + tt.giveProxy + ": " + strings.ReplaceAll(tt.want, "ADDRESS", tt.giveProxy)
 			require.Equal(t, verdict{outcome: FailureUnavailable, reason: reason, retry: true}, got)
 		})
@@ -302,9 +302,9 @@ func TestAnswersThroughTheProxyAreTheDestinations(t *testing.T) {
 	pool.AddCert(server.Certificate())
 	proxy := httptest.NewServer(&passage{destination: server.Listener.Addr().String()})
 	t.Cleanup(proxy.Close)
-	client := trust(newClient(newDialer(), newGuard(), proxyURL("http", proxy.Listener.Addr().String())), &tls.Config{RootCAs: pool})
+	transport := trust(newTransport(newDialer(), newGuard(), proxyURL("http", proxy.Listener.Addr().String())), &tls.Config{RootCAs: pool})
 
-	got, _ := deliver(t, client, "https://example.com/")
+	got, _ := deliver(t, transport, "https://example.com/")
 
 	require.Equal(t, verdict{outcome: FailureRejected, reason: "407 Proxy Authentication Required"}, got)
 }
@@ -317,11 +317,11 @@ func TestDestinationsInsideAreReachedDirectly(t *testing.T) {
 	t.Cleanup(proxy.Close)
 	a := New(Options{EgressProxy: proxyURL("http", proxy.Listener.Addr().String())})
 
-	got, _ := deliver(t, a.client(Target{AllowPrivate: true}), receiver.URL)
+	got, _ := deliver(t, a.transport(Target{AllowPrivate: true}), receiver.URL)
 	require.Equal(t, verdict{outcome: OutcomeDelivered}, got)
 	require.Empty(t, p.requests())
 
-	_, _ = deliver(t, a.client(Target{}), "http://hooks.example/")
+	_, _ = deliver(t, a.transport(Target{}), "http://hooks.example/")
 	require.Len(t, p.requests(), 1)
 }
 
@@ -335,7 +335,7 @@ func TestProxysPasswordIsNotShown(t *testing.T) {
 // Without a proxy of its own, Courier takes none from the environment.
 func TestProxiesOfTheEnvironmentDoNotCount(t *testing.T) {
 	t.Parallel()
-	for _, client := range []*http.Client{newClient(newDialer(), nil, ""), newClient(newDialer(), newGuard(), "")} {
-		require.Nil(t, client.Transport.(*http.Transport).Proxy)
+	for _, transport := range []http.RoundTripper{newTransport(newDialer(), nil, ""), newTransport(newDialer(), newGuard(), "")} {
+		require.Nil(t, transport.(*http.Transport).Proxy)
 	}
 }
