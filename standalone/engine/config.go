@@ -109,6 +109,9 @@ func dynamicConfig() dynamicconfig.Client {
 		dynamicconfig.HistoryCacheHostLevelMaxSize.Key():     4096,
 		dynamicconfig.EventsHostLevelCacheMaxSizeBytes.Key(): 16 << 20,
 
+		// How many workflows write at a time. With the default of one, no two would share a sync of the disk.
+		dynamicconfig.ShardIOConcurrency.Key(): 64,
+
 		// The default of 10 list requests a second would throttle an operator's browser tabs and the product's own lists.
 		dynamicconfig.FrontendMaxNamespaceVisibilityRPSPerInstance.Key(): 200,
 

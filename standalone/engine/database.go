@@ -14,6 +14,8 @@ import (
 	"go.temporal.io/server/common/persistence/sql/sqlplugin"
 	"go.temporal.io/server/common/persistence/sql/sqlplugin/sqlite"
 	schema "go.temporal.io/server/schema/sqlite"
+
+	"github.com/gitbook-courier/courier/standalone/groupcommit"
 )
 
 const (
@@ -39,61 +41,58 @@ func filesIn(dir string) databaseFiles {
 	}
 }
 
-// sqlConfig opens a file durably: a commit is on the disk when it returns, even if the power fails then. The server opens one
-// connection for each file, since SQLite has one writer and more would only contend.
+// sqlConfig names a file to the server. How it is opened is for open to say, whose handles the server is given.
 func sqlConfig(path string) *config.SQL {
 	return &config.SQL{
 		PluginName: sqlite.PluginName,
-		// The driver takes a URI, in which a path's ?, # and % would have a meaning.
-		DatabaseName: (&url.URL{Path: path}).EscapedPath(),
-		ConnectAttributes: map[string]string{
-			"mode":         "rwc",
-			"busy_timeout": "10000",
-			"journal_mode": "wal",
-			"synchronous":  "full",
-			// In pages of 4 KiB. The default of 1000 would copy the log back into the file after every few workflows.
-			"wal_autocheckpoint": "8000",
-		},
+		// The plugin takes a URI, in which a path's ?, # and % would have a meaning.
+		DatabaseName:      (&url.URL{Path: path}).EscapedPath(),
+		ConnectAttributes: map[string]string{"mode": "rwc", "busy_timeout": "10000"},
 	}
 }
 
-// open opens a file with the same settings as the server does.
-func open(path string) (*sql.DB, error) {
-	cfg := sqlConfig(path)
-	query := url.Values{"_time_format": {"sqlite"}, "mode": {cfg.ConnectAttributes["mode"]}}
-	for _, pragma := range []string{"busy_timeout", "journal_mode", "synchronous", "wal_autocheckpoint"} {
-		query.Add("_pragma", pragma+"="+cfg.ConnectAttributes[pragma])
-	}
-	db, err := sql.Open(sqlite.PluginName, "file:"+cfg.DatabaseName+"?"+query.Encode())
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(1)
-	return db, nil
+// databases are the open files.
+type databases struct {
+	main, visibility *sql.DB
 }
 
-// prepare makes both files ready for the server: tables, namespace, search attributes and their indexes.
-func (f databaseFiles) prepare(ctx context.Context, o Options) error {
+// open makes both files ready for the server, with tables, namespace, search attributes and their indexes, and has it use them. failed is
+// called when one of them can no longer be written durably.
+//
+// What it returns is to be closed also after an error.
+func (f databaseFiles) open(ctx context.Context, o Options, failed func(error)) (d databases, err error) {
 	// The main file comes last, so that it exists only beside a complete visibility file.
 	if exists(f.main) && !exists(f.visibility) {
-		return fmt.Errorf("%s is missing beside %s; restore it from a backup or set COURIER_DATA to another folder", f.visibility, f.main)
+		return d, fmt.Errorf("%s is missing beside %s; restore it from a backup or set COURIER_DATA to another folder", f.visibility, f.main)
 	}
-	for _, path := range []string{f.visibility, f.main} {
-		if err := prepareFile(ctx, path, f.statements(path)); err != nil {
-			return err
-		}
+	if d.visibility, err = openFile(ctx, f.visibility, f.statements(f.visibility), failed); err != nil {
+		return d, err
+	}
+	if d.main, err = openFile(ctx, f.main, f.statements(f.main), failed); err != nil {
+		return d, err
 	}
 	if err := syncDir(filepath.Dir(f.main)); err != nil {
-		return fmt.Errorf("data folder: %w", err)
+		return d, fmt.Errorf("data folder: %w", err)
 	}
 	fields, err := ensureNamespace(ctx, sqlConfig(f.main), o)
 	if err != nil {
-		return fmt.Errorf("namespace %s: %w", o.Namespace, err)
+		return d, fmt.Errorf("namespace %s: %w", o.Namespace, err)
 	}
-	if err := f.index(ctx, fields); err != nil {
-		return fmt.Errorf("database %s: index: %w", f.visibility, err)
+	if err := index(ctx, d.visibility, fields); err != nil {
+		return d, fmt.Errorf("database %s: index: %w", f.visibility, err)
 	}
-	return nil
+	return d, nil
+}
+
+// close closes the files. SQLite then moves what is in their write-ahead logs into the files themselves and removes the logs.
+func (d databases) close() error {
+	var errs []error
+	for _, db := range []*sql.DB{d.main, d.visibility} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // statements returns a filter for the part of the server's schema that belongs into a file. The indexes of the list of workflows are
@@ -104,27 +103,30 @@ func (f databaseFiles) statements(path string) func(stmt string) bool {
 	}
 }
 
-// prepareFile creates a file's tables in one transaction, or recognizes them. It finds out whether the file can be read and written, so
-// that the server does not have to.
-func prepareFile(ctx context.Context, path string, wanted func(stmt string) bool) error {
+// openFile opens a file for the server, in which it creates the tables in one transaction, or recognizes them. It finds out whether the
+// file can be read and written, so that the server does not have to.
+func openFile(ctx context.Context, path string, wanted func(stmt string) bool, failed func(error)) (*sql.DB, error) {
 	// The file is created here because SQLite would make it readable for everybody.
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return fmt.Errorf("the database %s cannot be written (%w); check the rights of the folder and the file", path, cause(err))
+		return nil, fmt.Errorf("the database %s cannot be written (%w); check the rights of the folder and the file", path, cause(err))
 	}
 	if err := file.Close(); err != nil {
-		return err
+		return nil, err
 	}
-	db, err := open(path)
+	db, err := groupcommit.Open(path, failed)
+	if err == nil {
+		if err = recognize(ctx, db, wanted); err != nil {
+			err = errors.Join(err, db.Close())
+		}
+	}
 	if err != nil {
-		return fmt.Errorf("database %s: %w", path, err)
+		return nil, fmt.Errorf("the database %s cannot be used (%w); restore it from a backup or set COURIER_DATA to another folder", path, err)
 	}
-	defer db.Close()
-
-	if err := recognize(ctx, db, wanted); err != nil {
-		return fmt.Errorf("the database %s cannot be used (%w); restore it from a backup or set COURIER_DATA to another folder", path, err)
+	if err := handOver(path, db); err != nil {
+		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), db.Close())
 	}
-	return nil
+	return db, nil
 }
 
 func recognize(ctx context.Context, db *sql.DB, wanted func(stmt string) bool) error {
@@ -164,23 +166,6 @@ func recognize(ctx context.Context, db *sql.DB, wanted func(stmt string) bool) e
 		return err
 	}
 	return tx.Commit()
-}
-
-// checkpoint moves what is in the write-ahead logs into the files themselves and empties the logs, so that a copy of the files is
-// complete.
-func (f databaseFiles) checkpoint() error {
-	var errs []error
-	for _, path := range []string{f.main, f.visibility} {
-		db, err := open(path)
-		if err == nil {
-			_, err = db.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
-			err = errors.Join(err, db.Close())
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("database %s: checkpoint: %w", path, err))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // eachStatement hands the statements of the server's schema to exec, in order. The server offers its schema only by executing it.

@@ -11,6 +11,8 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	schema "go.temporal.io/server/schema/sqlite"
+
+	"github.com/gitbook-courier/courier/standalone/groupcommit"
 )
 
 // Ensure that a change of the server's tables does not go unnoticed: schemaVersion has to change with them.
@@ -34,31 +36,35 @@ func TestPrepareMakesDurablePrivateFiles(t *testing.T) {
 
 	files := filesIn(dir)
 	for range 2 { // The second time they are recognized.
-		require.NoError(t, files.prepare(t.Context(), Options{DataDir: dir, Namespace: testNamespace}))
+		databases, err := files.open(t.Context(), Options{DataDir: dir, Namespace: testNamespace}, nil)
+		require.NoError(t, err)
+		require.NoError(t, databases.close())
 	}
 	for _, path := range []string{files.main, files.visibility} {
 		info, err := os.Stat(path)
 		require.NoError(t, err)
 		require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
-
-		// The attributes are the ones the server connects with; open takes the same.
-		require.Equal(t, map[string]string{
-			"mode": "rwc", "busy_timeout": "10000", "journal_mode": "wal", "synchronous": "full", "wal_autocheckpoint": "8000",
-		}, sqlConfig(path).ConnectAttributes)
-		db, err := open(path)
-		require.NoError(t, err)
-		require.Equal(t, "wal", pragma(t, db, "journal_mode"))
-		require.Equal(t, "2", pragma(t, db, "synchronous")) // 2 is FULL.
-		require.NoError(t, db.Close())
+		require.NoFileExists(t, path+"-wal") // Everything is in the file itself.
 	}
 	require.Equal(t, builtIn, indexedColumns(t, dir))
 }
 
-func pragma(t *testing.T, db *sql.DB, name string) string {
-	t.Helper()
-	var value string
-	require.NoError(t, db.QueryRowContext(t.Context(), "PRAGMA "+name).Scan(&value))
-	return value
+// The server's own connection would wait for the disk at every commit, with all others behind it.
+func TestServerUsesOurHandle(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	files := filesIn(dir)
+	for range 2 { // The server keeps its handles for the life of the process, also when a database was closed.
+		databases, err := files.open(t.Context(), Options{DataDir: dir, Namespace: testNamespace}, nil)
+		require.NoError(t, err)
+		for path, want := range map[string]*sql.DB{files.main: databases.main, files.visibility: databases.visibility} {
+			handle, err := serverHandle(path)
+			require.NoError(t, err)
+			require.Same(t, want, handle.DB)
+			require.NoError(t, handle.PingContext(t.Context()))
+		}
+		require.NoError(t, databases.close())
+	}
 }
 
 // builtIn are the indexes of every list of workflows.
@@ -70,7 +76,7 @@ var builtIn = []string{
 // indexedColumns lists the columns that have an index in the list of workflows, each with the condition of the index.
 func indexedColumns(t *testing.T, dir string) []string {
 	t.Helper()
-	db, err := open(filesIn(dir).visibility)
+	db, err := groupcommit.Open(filesIn(dir).visibility, nil)
 	require.NoError(t, err)
 	defer db.Close()
 	rows, err := db.QueryContext(t.Context(), "SELECT sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL ORDER BY name")

@@ -65,12 +65,12 @@ type Engine struct {
 	namespace string
 	uiURL     string
 
-	server  temporal.Server
-	ui      *ui
-	logger  *serverLogger
-	files   databaseFiles
-	lock    io.Closer
-	failure <-chan error
+	server    temporal.Server
+	ui        *ui
+	logger    *serverLogger
+	databases databases
+	lock      io.Closer
+	failure   <-chan error
 }
 
 // Start starts the server and its UI, and returns when both answer. Everything that can be found wrong is found before the server
@@ -90,7 +90,7 @@ func Start(ctx context.Context, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{namespace: o.Namespace, lock: lock, files: filesIn(o.DataDir)}
+	e := &Engine{namespace: o.Namespace, lock: lock}
 	if err := e.start(ctx, o); err != nil {
 		return nil, errors.Join(err, e.Stop())
 	}
@@ -131,14 +131,14 @@ func (e *Engine) start(ctx context.Context, o Options) error {
 	}
 	e.address = addresses.frontendDial()
 
-	if err := e.files.prepare(ctx, o); err != nil {
-		return err
-	}
-
 	failure := make(chan error, 1)
 	e.failure = failure
 	e.logger = newServerLogger(o.Logger, failure)
-	if err := e.boot(serverOptions(e.files, addresses, e.logger)); err != nil {
+	files := filesIn(o.DataDir)
+	if e.databases, err = files.open(ctx, o, e.logger.fail); err != nil {
+		return err
+	}
+	if err := e.boot(serverOptions(files, addresses, e.logger)); err != nil {
 		return err
 	}
 	if err := waitReady(ctx, e.ClientOptions(), failure); err != nil {
@@ -217,8 +217,8 @@ func (e *Engine) Stop() error {
 		if err := e.server.Stop(); err != nil {
 			errs = append(errs, fmt.Errorf("stop temporal server: %w", err))
 		}
-		errs = append(errs, e.files.checkpoint())
 	}
+	errs = append(errs, e.databases.close())
 	errs = append(errs, e.lock.Close())
 	return errors.Join(errs...)
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"database/sql"
 	"regexp"
 	"slices"
 	"strings"
@@ -26,12 +27,7 @@ var indexedIfSet = []string{"parent_workflow_id", "TemporalNamespaceDivision", "
 
 // index creates the indexes that lists go by, those of the search attributes in use among them, and drops the others, which an older
 // version created.
-func (f databaseFiles) index(ctx context.Context, fields map[string]bool) error {
-	db, err := open(f.visibility)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
+func index(ctx context.Context, visibility *sql.DB, fields map[string]bool) error {
 	return eachStatement(func(stmt string) error {
 		match := visibilityIndex.FindStringSubmatch(stmt)
 		if match == nil {
@@ -46,7 +42,7 @@ func (f databaseFiles) index(ctx context.Context, fields map[string]bool) error 
 		default:
 			create = "DROP INDEX IF EXISTS " + name
 		}
-		_, err := db.ExecContext(ctx, create)
+		_, err := visibility.ExecContext(ctx, create)
 		return err
 	})
 }

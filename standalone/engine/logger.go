@@ -60,13 +60,19 @@ func (l *serverLogger) Panic(msg string, tags ...tag.Tag) {
 
 // Fatal reports what the server cannot survive and ends the calling goroutine.
 func (l *serverLogger) Fatal(msg string, tags ...tag.Tag) {
-	if !l.muted.Load() {
-		select {
-		case l.failure <- fatalError(msg, tags):
-		default: // The first failure is the telling one.
-		}
-	}
+	l.fail(fatalError(msg, tags))
 	runtime.Goexit()
+}
+
+// fail reports what the server cannot survive.
+func (l *serverLogger) fail(err error) {
+	if l.muted.Load() {
+		return
+	}
+	select {
+	case l.failure <- err:
+	default: // The first failure is the telling one.
+	}
 }
 
 // With returns a logger whose lines carry tags. The server makes one for each workflow, most of which log nothing, so the tags are only

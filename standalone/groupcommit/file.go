@@ -1,0 +1,164 @@
+package groupcommit
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+)
+
+// maxStatements bounds the statements that are kept prepared. A Temporal server has some 150, and one more for each form of a query.
+const maxStatements = 400
+
+// connection is what the driver's connection can do.
+type connection interface {
+	driver.Conn
+	driver.ConnPrepareContext
+}
+
+// file is the one connection to a database file, and whose turn it is to use it.
+type file struct {
+	// turn holds a token while nobody has the turn. What is below belongs to whoever has it.
+	turn  chan struct{}
+	syncs *syncs
+	log   io.Closer
+
+	connection connection
+	statements map[string]*statement
+	closed     bool
+}
+
+// statement is a prepared statement.
+type statement struct {
+	prepared
+	// writes says that it may change something; what cannot needs no sync.
+	writes bool
+}
+
+// prepared is what the driver's statement can do.
+type prepared interface {
+	driver.Stmt
+	driver.StmtExecContext
+	driver.StmtQueryContext
+}
+
+func newFile(c connection, s *syncs, log io.Closer) *file {
+	f := &file{turn: make(chan struct{}, 1), syncs: s, log: log, connection: c, statements: make(map[string]*statement)}
+	f.turn <- struct{}{}
+	return f
+}
+
+// begin waits for the turn.
+func (f *file) begin(ctx context.Context) error {
+	f.syncs.enter()
+	select {
+	case <-f.turn:
+	case <-ctx.Done():
+		f.syncs.leave(false)
+		return ctx.Err()
+	}
+	err := f.syncs.failure()
+	if f.closed {
+		err = errClosed
+	}
+	if err != nil {
+		f.syncs.leave(false)
+		f.turn <- struct{}{}
+	}
+	return err
+}
+
+// end gives the turn to the next and returns when all that was committed so far is on the disk, also what others wrote: the caller may
+// have read it.
+func (f *file) end(committed bool) error {
+	last := f.syncs.leave(committed)
+	f.turn <- struct{}{}
+	return f.syncs.wait(last)
+}
+
+// exec runs a statement that returns no rows. A statement runs to its end, whatever becomes of its caller: it takes less than a
+// millisecond, and half of a transaction helps nobody.
+func (f *file) exec(query string, args []driver.NamedValue) (result driver.Result, wrote bool, err error) {
+	err = f.with(query, func(s *statement) error {
+		wrote = s.writes
+		result, err = s.ExecContext(context.Background(), args)
+		return err
+	})
+	return result, wrote, err
+}
+
+// query runs a statement and reads all its rows, since they cannot be read after the turn. It ends early with ctx.
+func (f *file) query(ctx context.Context, query string, args []driver.NamedValue) (result *rows, wrote bool, err error) {
+	err = f.with(query, func(s *statement) error {
+		wrote = s.writes
+		found, err := s.QueryContext(ctx, args)
+		if err != nil {
+			return err
+		}
+		result, err = readAll(found)
+		return errors.Join(err, found.Close())
+	})
+	return result, wrote, err
+}
+
+// with prepares a statement, unless it is, and runs it.
+func (f *file) with(query string, run func(*statement) error) error {
+	if s, ok := f.statements[query]; ok {
+		return run(s)
+	}
+	stmt, err := f.connection.PrepareContext(context.Background(), query)
+	if err != nil {
+		return err
+	}
+	verb := verb(query)
+	s := &statement{prepared: stmt.(prepared), writes: verb != "SELECT"}
+	if !slices.Contains(kept, verb) {
+		return errors.Join(run(s), s.Close())
+	}
+	if len(f.statements) == maxStatements {
+		for old, s := range f.statements { // Any will do: what is needed often is soon back.
+			delete(f.statements, old)
+			if err := s.Close(); err != nil {
+				return err
+			}
+			break
+		}
+	}
+	f.statements[query] = s
+	return run(s)
+}
+
+// kept are the statements that are kept prepared. Some others, such as a PRAGMA, have their effect when they are prepared.
+var kept = []string{"SELECT", "INSERT", "REPLACE", "UPDATE", "DELETE", beginTx, commitTx, rollbackTx}
+
+// The statements of transactions.
+const (
+	beginTx    = "BEGIN"
+	commitTx   = "COMMIT"
+	rollbackTx = "ROLLBACK"
+)
+
+// verb is the first word of a statement.
+func verb(query string) string {
+	query = strings.TrimSpace(query)
+	if end := strings.IndexFunc(query, func(r rune) bool { return r < 'A' || r > 'z' }); end >= 0 {
+		query = query[:end]
+	}
+	return strings.ToUpper(query)
+}
+
+func (f *file) close() error {
+	<-f.turn
+	defer func() { f.turn <- struct{}{} }()
+	if f.closed {
+		return nil
+	}
+	f.closed = true
+	var errs []error
+	for _, s := range f.statements {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(append(errs, f.connection.Close(), f.log.Close())...)
+}
