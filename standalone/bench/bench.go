@@ -16,8 +16,6 @@ type bench struct {
 	quick       bool
 	// emptySize is the size of the databases before any event, in bytes.
 	emptySize int64
-	// floors are those that this run has measured, in workflows a second.
-	floors map[string]float64
 }
 
 // scenario is one thing to measure.
@@ -29,8 +27,7 @@ type scenario struct {
 // scenarios are all of them, in the order in which they run.
 func scenarios() []scenario {
 	return []scenario{
-		{"floor", "the engine's limit: workflows that do nothing, started by 32 callers in the engine's own process", (*bench).floor},
-		{"throughput", "32 senders post as fast as they are answered, to one destination", (*bench).throughput},
+		{"throughput", "32 senders post as fast as they are answered, to one destination; by turns with the engine's limit, the floors", (*bench).throughput},
 		{"latency", "20 events a second to one destination", (*bench).latency},
 		{"retry", "a destination that answers 503 three times: the waits 1s, 2s, 4s, each lengthened by up to 10 %", (*bench).retry},
 		{"neighbour", "10 events a second to a fast destination, alone and beside destinations in trouble", (*bench).neighbour},

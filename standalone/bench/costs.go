@@ -5,8 +5,9 @@ import "time"
 // costs are what the events of a scenario took.
 type costs struct {
 	costed
-	// cpu is in user and system mode together.
-	cpu time.Duration
+	// cpu is in user and system mode together, own that of the benchmark itself,
+	// which is the sender and the receiver.
+	cpu, own time.Duration
 	// allocated is in bytes, of all events; 0 when it is not known.
 	allocated int64
 	// disk is the growth of the databases in bytes for each event.
@@ -26,6 +27,7 @@ type costed struct {
 func (r *result) addCosts(c costs) {
 	events := float64(c.events)
 	r.judge("CPU for each event", "ms", ratio(milliseconds(c.cpu), events), c.cpuTarget)
+	r.addOwn(c.own, c.events)
 	if c.allocated > 0 {
 		r.add("allocated for each event", "KiB", ratio(kibibytes(float64(c.allocated)), events))
 	}
@@ -34,6 +36,11 @@ func (r *result) addCosts(c costs) {
 		r.add("memory at rest", "MiB", mebibytes(c.atRest))
 	}
 	r.judge("memory at most", "MiB", mebibytes(c.peak), c.memoryTarget)
+}
+
+// addOwn reports which share of the processor the benchmark itself has taken.
+func (r *result) addOwn(own time.Duration, events int) {
+	r.add("CPU of sender and receiver for each event", "ms", ratio(milliseconds(own), float64(events)))
 }
 
 func kibibytes(bytes float64) float64 { return bytes / (1 << 10) }

@@ -82,7 +82,7 @@ func (b *bench) startCourier(ctx context.Context, configuration string) (*courie
 	if _, err = p.await(ctx, ready); err == nil {
 		var address string
 		address, err = p.await(ctx, listening)
-		c.sender = newSender("http://" + address)
+		c.sender = newSender(address)
 	}
 	if err == nil {
 		err = c.begin(ctx)
@@ -91,6 +91,12 @@ func (b *bench) startCourier(ctx context.Context, configuration string) (*courie
 		return nil, errors.Join(err, p.stop(), os.RemoveAll(data))
 	}
 	return c, nil
+}
+
+// stop ends the sender's connections and the program.
+func (c *courier) stop() error {
+	c.close()
+	return c.program.stop()
 }
 
 // begin has the costs count from now on.
@@ -138,6 +144,7 @@ func (c *courier) finish(ctx context.Context, b *bench, r *result, done costed) 
 	r.addCosts(costs{
 		costed:    done,
 		cpu:       c.after.cpu - c.before.cpu,
+		own:       c.after.own - c.before.own,
 		allocated: c.heap.allocated() - c.allocated,
 		// The events before the measuring are in the files as well.
 		disk:   ratio(float64(size-b.emptySize), float64(done.events+c.warmed)),

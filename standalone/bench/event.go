@@ -3,9 +3,8 @@ package main
 import (
 	"bytes"
 	"crypto/rand"
-	"io"
+	"net"
 	"strconv"
-	"strings"
 	"sync/atomic"
 
 	"github.com/gitbook-courier/courier/gitbook"
@@ -71,7 +70,7 @@ func (p payload) size() int64 { return int64(len(p.head) + p.padding + len(p.tai
 // blank is what the padding of all payloads is taken of.
 var blank = bytes.Repeat([]byte("x"), bodyLimit)
 
-// reader reads the payload.
-func (p payload) reader() io.Reader {
-	return io.MultiReader(strings.NewReader(p.head), bytes.NewReader(blank[:p.padding]), strings.NewReader(p.tail))
+// buffers are the payload, without a copy of the padding.
+func (p payload) buffers() net.Buffers {
+	return net.Buffers{[]byte(p.head), blank[:p.padding], []byte(p.tail)}
 }

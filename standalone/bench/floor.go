@@ -9,7 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path"
-	"runtime"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -30,14 +30,27 @@ import (
 // faster.
 const floorMode = "floor"
 
+// floorKind is what the workflows of a floor are, and their callers.
+type floorKind string
+
+const (
+	// floorPlain has workflows without anything, and callers that go on as soon
+	// as a start is stored.
+	floorPlain floorKind = "plain"
+	// floorAwaited has callers that wait for the result before they go on. This
+	// is how the limit of an engine is mostly measured.
+	floorAwaited floorKind = "awaited"
+	// floorListed has workflows that can be listed, which has a price of its own.
+	floorListed floorKind = "listed"
+)
+
+func floorKinds() []floorKind { return []floorKind{floorPlain, floorAwaited, floorListed} }
+
 // floorResult is what the process of the floor prints, in JSON.
 type floorResult struct {
-	Completed      int           `json:"completed"`
-	Took           time.Duration `json:"took"`
-	CPU            time.Duration `json:"cpu"`
-	AtRest         int64         `json:"atRest"`
-	Peak           int64         `json:"peak"`
-	AllocatedBytes uint64        `json:"allocatedBytes"`
+	Completed int           `json:"completed"`
+	Took      time.Duration `json:"took"`
+	CPU       time.Duration `json:"cpu"`
 }
 
 // runFloor runs the engine, a client and a worker, and starts workflows.
@@ -45,8 +58,8 @@ func runFloor(ctx context.Context, args []string) (err error) {
 	flags := flag.NewFlagSet(floorMode, flag.ContinueOnError)
 	data := flags.String("data", "", "the `folder` of the databases")
 	lasts := flags.Duration("for", 0, "how long workflows are started")
-	listed := flags.Bool("listed", false, "with the search attributes, memo and summary of a delivery")
-	if err := flags.Parse(args); err != nil {
+	kind := flags.String("kind", string(floorPlain), "what the workflows are: plain, awaited or listed")
+	if err := flags.Parse(args); err != nil || !slices.Contains(floorKinds(), floorKind(*kind)) {
 		return errUsage
 	}
 	e, err := startEngine(ctx, *data)
@@ -54,7 +67,7 @@ func runFloor(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.Stop()) }()
-	f := &floor{listed: *listed, changed: make(chan struct{}, 1)}
+	f := &floor{kind: floorKind(*kind), changed: make(chan struct{}, 1)}
 	options := e.ClientOptions()
 	options.Logger = sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))
 	options.ConnectionOptions.DialOptions = []grpc.DialOption{grpc.WithChainUnaryInterceptor(f.count)}
@@ -85,33 +98,27 @@ func nothing(workflow.Context) error { return nil }
 // floor starts workflows and counts those that are completed.
 type floor struct {
 	client             client.Client
-	listed             bool
+	kind               floorKind
 	started, completed atomic.Int64
 	changed            chan struct{}
 }
 
-// measure runs workflows for a time and reads what this process uses meanwhile.
+// measure runs workflows for a time and reads what this process uses for them.
 func (f *floor) measure(ctx context.Context, lasts time.Duration) (floorResult, error) {
-	var memBefore, memAfter runtime.MemStats
 	before, err := settle(ctx, os.Getpid())
 	if err != nil {
 		return floorResult{}, err
 	}
-	runtime.ReadMemStats(&memBefore)
 	completed, began := f.completed.Load(), time.Now()
 	end, err := f.run(ctx, lasting(lasts))
 	if err != nil {
 		return floorResult{}, err
 	}
 	after, err := settle(ctx, os.Getpid())
-	runtime.ReadMemStats(&memAfter)
 	return floorResult{
-		Completed:      int(f.completed.Load() - completed),
-		Took:           end.Sub(began),
-		CPU:            after.cpu - before.cpu,
-		AtRest:         before.rss,
-		Peak:           after.peak,
-		AllocatedBytes: memAfter.TotalAlloc - memBefore.TotalAlloc,
+		Completed: int(f.completed.Load() - completed),
+		Took:      end.Sub(began),
+		CPU:       after.cpu - before.cpu,
 	}, err
 }
 
@@ -152,13 +159,16 @@ func (f *floor) start(ctx context.Context) error {
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		EnableEagerStart:                         true,
 	}
-	if f.listed {
+	if f.kind == floorListed {
 		options.TypedSearchAttributes = workflows.Attributes(input, "inst_def456", "space_xyz789", "")
 		options.Memo = workflows.Memo(input, "")
 		options.StaticSummary = workflows.Summary(input.EventType, input.Destination)
 	}
-	_, err := f.client.ExecuteWorkflow(ctx, options, workflows.DeliveryType)
-	return err
+	run, err := f.client.ExecuteWorkflow(ctx, options, workflows.DeliveryType)
+	if err != nil || f.kind != floorAwaited {
+		return err
+	}
+	return run.Get(ctx, nil)
 }
 
 // count counts the workflow tasks whose completion the server has confirmed:

@@ -110,7 +110,6 @@ func measure(ctx context.Context, s settings) error {
 	fmt.Println(report.Machine)
 	var failures []error
 	for n := range s.runs {
-		b.floors = nil
 		for _, sc := range scenarios() {
 			if !slices.Contains(s.only, sc.name) {
 				continue

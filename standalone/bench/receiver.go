@@ -3,13 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"sync"
 	"time"
-
-	"github.com/gitbook-courier/courier/gitbook"
 )
 
 // stallTime is how long nothing may arrive before the receiver no longer waits.
@@ -32,13 +29,16 @@ func always200(string, int) (int, time.Duration) { return http.StatusOK, 0 }
 // receiver is all destinations in one, told apart by their paths. It keeps
 // when each event arrived.
 type receiver struct {
-	url    string
-	server *http.Server
-	answer answer
+	url      string
+	answer   answer
+	listener net.Listener
+	serving  sync.WaitGroup
 
 	mu       sync.Mutex
 	arrivals map[string][]arrival
 	taken    map[string]time.Time
+	conns    map[net.Conn]struct{}
+	closed   bool
 	changed  chan struct{}
 }
 
@@ -50,44 +50,26 @@ func newReceiver(a answer) (*receiver, error) {
 	r := &receiver{
 		url:      "http://" + listener.Addr().String(),
 		answer:   a,
+		listener: listener,
 		arrivals: make(map[string][]arrival),
 		taken:    make(map[string]time.Time),
+		conns:    make(map[net.Conn]struct{}),
 		changed:  make(chan struct{}, 1),
 	}
-	r.server = &http.Server{Handler: r}
-	go func() { _ = r.server.Serve(listener) }() // It ends with http.ErrServerClosed.
+	r.serving.Go(r.serve)
 	return r, nil
 }
 
-// close ends the receiver, whoever is waiting for an answer.
-func (r *receiver) close() { _ = r.server.Close() }
-
-// ServeHTTP takes a webhook.
-func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
-	at := time.Now()
-	id := request.Header.Get(gitbook.WebhookIDHeader)
-	if _, err := io.Copy(io.Discard, request.Body); err != nil {
-		return
-	}
+// arrived keeps when a request for an event came, and returns which it is, from 0.
+func (r *receiver) arrived(id string, at time.Time) (n int) {
 	r.mu.Lock()
-	n := len(r.arrivals[id])
+	defer r.mu.Unlock()
+	n = len(r.arrivals[id])
 	r.arrivals[id] = append(r.arrivals[id], arrival{at: at})
-	r.mu.Unlock()
-
-	status, wait := r.answer(request.URL.Path, n)
-	if wait > 0 {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-request.Context().Done():
-			return
-		}
-	}
-	r.record(id, n, status)
-	w.WriteHeader(status)
+	return n
 }
 
+// record keeps how a request is answered.
 func (r *receiver) record(id string, n, status int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -18,7 +18,7 @@ type metric struct {
 	Unit string `json:"unit"`
 	// Value is the median of Runs.
 	Value float64 `json:"value"`
-	// Runs are the values of all runs, in their order.
+	// Runs are the values of all runs, and of the rounds of each, in their order.
 	Runs []float64 `json:"runs"`
 	// Target is absent where there is none.
 	Target *target `json:"target,omitempty"`
@@ -32,6 +32,10 @@ func (r *result) add(name, unit string, value float64) { r.judge(name, unit, val
 func (r *result) judge(name, unit string, value float64, t *target) {
 	r.metrics = append(r.metrics, metric{Name: name, Unit: unit, Runs: []float64{value}, Target: t})
 }
+
+// merge adds what another round of the same scenario measured. The median of
+// all rounds is reported.
+func (r *result) merge(round *result) { r.metrics = append(r.metrics, round.metrics...) }
 
 // report is all that is printed and written.
 type report struct {
@@ -52,7 +56,8 @@ func newReport(ctx context.Context, s settings) (*report, error) {
 	return &report{Machine: m, Quick: s.quick}, err
 }
 
-// add takes a run of a scenario into the report.
+// add takes a run of a scenario into the report. Values of the same name are
+// those of its rounds.
 func (r *report) add(sc scenario, run *result) {
 	s := r.section(sc)
 	for _, measured := range run.metrics {

@@ -42,3 +42,29 @@ func TestTargetIsMetAtItsBound(t *testing.T) {
 	require.True(t, atMost(0).met(0))
 	require.False(t, atMost(5).met(5.1))
 }
+
+func TestReportHasTheMedianOfTheRounds(t *testing.T) {
+	t.Parallel()
+	var r report
+	sc := scenario{name: "throughput", about: "by turns"}
+	for _, run := range [][]float64{{300, 100}, {250, 200}} {
+		all := new(result)
+		for _, delivered := range run {
+			one := &round{rates: map[string]float64{turnCourier: delivered, "plain": 400, "awaited": 250, "listed": 200}}
+			one.courier.add("delivered", "/s", delivered)
+			one.report(all)
+		}
+		r.add(sc, all)
+	}
+	values := make(map[string]float64)
+	for _, m := range r.Scenarios[0].Metrics {
+		values[m.Name] = m.Value
+		require.Len(t, m.Runs, 4, m.Name)
+	}
+	require.Equal(t, map[string]float64{
+		"delivered":                       225,
+		"delivered, of the plain floor":   0.5625,
+		"delivered, of the awaited floor": 0.9,
+		"delivered, of the listed floor":  1.125,
+	}, values)
+}

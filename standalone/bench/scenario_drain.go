@@ -45,7 +45,8 @@ func (c *cluster) drain(ctx context.Context, b *bench, to *receiver, r *result) 
 	if err != nil {
 		return err
 	}
-	s := newSender("http://" + listening)
+	s := newSender(listening)
+	defer s.close()
 	if err := s.awaitReady(ctx); err != nil {
 		return err
 	}
@@ -84,6 +85,7 @@ func (c *cluster) drain(ctx context.Context, b *bench, to *receiver, r *result) 
 		return err
 	}
 	r.add("CPU to drain, all programs, for each event", "ms", ratio(milliseconds(after.cpu-before.cpu), float64(n)))
+	r.addOwn(after.own-before.own, n)
 	r.add("disk for each event", "KiB", ratio(kibibytes(float64(size-b.emptySize)), float64(n)))
 	r.add("memory at most, all programs", "MiB", mebibytes(after.peak))
 	return nil

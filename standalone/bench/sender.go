@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"sync"
@@ -23,8 +21,9 @@ const (
 // sender posts events as GitBook's integration runtime does, over connections
 // that are kept alive.
 type sender struct {
-	url    string
-	client *http.Client
+	connections
+	// client is for the API, which costs nothing that is measured.
+	client http.Client
 }
 
 // post is an event that was posted.
@@ -34,28 +33,20 @@ type post struct {
 	posted, accepted time.Time
 }
 
-func newSender(url string) *sender {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = 1024
-	return &sender{url: url, client: &http.Client{Transport: transport, Timeout: postTimeout}}
+// newSender makes one for a server at an address, host:port.
+func newSender(address string) *sender {
+	return &sender{
+		connections: connections{address: address},
+		client:      http.Client{Timeout: postTimeout},
+	}
 }
 
 // send posts a payload and returns the answer's status.
 func (s *sender) send(ctx context.Context, p payload) (post, int, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/v1", p.reader())
-	if err != nil {
-		return post{}, 0, err
-	}
-	request.ContentLength = p.size()
-	request.Header.Set("Content-Type", formContentType)
 	sent := post{id: p.id, space: p.space, posted: time.Now()}
-	response, err := s.client.Do(request)
-	if err != nil {
-		return post{}, 0, err
-	}
+	status, err := s.post(ctx, p)
 	sent.accepted = time.Now()
-	_, err = io.Copy(io.Discard, response.Body)
-	return sent, response.StatusCode, errors.Join(err, response.Body.Close())
+	return sent, status, err
 }
 
 // accept posts an event that must be stored.
@@ -69,7 +60,7 @@ func (s *sender) accept(ctx context.Context, p payload) (post, error) {
 
 // get reads a JSON answer of the API.
 func (s *sender) get(ctx context.Context, path string, into any) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url(path), nil)
 	if err != nil {
 		return err
 	}
@@ -91,7 +82,7 @@ func (s *sender) awaitReady(ctx context.Context) error {
 	ticker := time.NewTicker(settleInterval)
 	defer ticker.Stop()
 	for {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/readyz", nil)
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url("/readyz"), nil)
 		if err != nil {
 			return err
 		}
@@ -108,6 +99,8 @@ func (s *sender) awaitReady(ctx context.Context) error {
 		}
 	}
 }
+
+func (s *sender) url(path string) string { return "http://" + s.address + path }
 
 // deliveryPath is the API's path of a delivery.
 func deliveryPath(destination, eventID string) string {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -16,15 +17,17 @@ const clockTick = 10 * time.Millisecond
 
 // usage is what a process has used.
 type usage struct {
-	// cpu is its time in user and system mode.
-	cpu time.Duration
+	// cpu is its time in user and system mode, own that of the benchmark itself.
+	cpu, own time.Duration
 	// rss and peak are its resident memory, now and at most, in bytes.
 	rss, peak int64
 }
 
 // usageOf reads what processes have used together.
-func usageOf(pids ...int) (usage, error) {
-	var sum usage
+func usageOf(pids ...int) (sum usage, err error) {
+	if sum.own, err = ownCPU(); err != nil {
+		return sum, err
+	}
 	for _, pid := range pids {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if err != nil {
@@ -59,13 +62,20 @@ func parseUsage(stat, status string) (usage, error) {
 	system, err2 := strconv.ParseInt(fields[12], 10, 64)
 	rss, err3 := parseKilobytes(valueOf(status, "VmRSS"))
 	peak, err4 := parseKilobytes(valueOf(status, "VmHWM"))
-	return usage{time.Duration(user+system) * clockTick, rss, peak}, errors.Join(err, err2, err3, err4)
+	return usage{cpu: time.Duration(user+system) * clockTick, rss: rss, peak: peak}, errors.Join(err, err2, err3, err4)
 }
 
 // parseKilobytes reads a size such as "123 kB", in bytes.
 func parseKilobytes(text string) (int64, error) {
 	n, err := strconv.ParseInt(strings.TrimSuffix(text, " kB"), 10, 64)
 	return n << 10, err
+}
+
+// ownCPU is the time of this process in user and system mode.
+func ownCPU() (time.Duration, error) {
+	var own syscall.Rusage
+	err := syscall.Getrusage(syscall.RUSAGE_SELF, &own)
+	return time.Duration(own.Utime.Nano() + own.Stime.Nano()), err
 }
 
 const (
