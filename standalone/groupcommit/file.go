@@ -149,14 +149,16 @@ func verb(query string) string {
 	return strings.ToUpper(query)
 }
 
+// close closes the file when everything that was committed is on the disk.
 func (f *file) close() error {
+	f.syncs.enter()
 	<-f.turn
 	defer func() { f.turn <- struct{}{} }()
+	errs := []error{f.syncs.wait(f.syncs.leave(false))}
 	if f.closed {
 		return nil
 	}
 	f.closed = true
-	var errs []error
 	for _, s := range f.statements {
 		errs = append(errs, s.Close())
 	}

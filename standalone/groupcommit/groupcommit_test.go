@@ -327,6 +327,36 @@ func TestLongQueryEndsWithItsCaller(t *testing.T) {
 	require.Equal(t, 1, number(t, db, "SELECT 1"))
 }
 
+// Ensure a database that is closed while a commit waits for its sync lets it finish.
+func TestCloseWaitsForTheSync(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		synced := make(chan struct{})
+		var hold, failed bool
+		db := openWith(t, func() error {
+			if hold {
+				<-synced
+			}
+			return nil
+		}, func(error) { failed = true })
+		mustExec(t, db, "CREATE TABLE events (id TEXT PRIMARY KEY)")
+		hold = true
+		committed, closed := make(chan error, 1), make(chan error, 1)
+		go func() {
+			_, err := db.ExecContext(t.Context(), "INSERT INTO events VALUES ('evt_1')")
+			committed <- err
+		}()
+		synctest.Wait()
+		go func() { closed <- db.Close() }()
+		synctest.Wait()
+		require.Empty(t, closed)
+		close(synced)
+		require.NoError(t, <-committed)
+		require.NoError(t, <-closed)
+		require.False(t, failed)
+	})
+}
+
 // Ensure another process can read the file meanwhile, such as one that makes a copy.
 func TestOthersMayReadTheFile(t *testing.T) {
 	t.Parallel()
