@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -30,7 +32,12 @@ func openTest(t *testing.T) (*sql.DB, string) {
 // openWith opens a database whose syncs are the test's.
 func openWith(t *testing.T, syncLog func() error, failed func(error)) *sql.DB {
 	t.Helper()
-	opened, err := new(sqlite.Driver).Open(dataSource(filepath.Join(t.TempDir(), "test.db")))
+	return openFileWith(t, filepath.Join(t.TempDir(), "test.db"), syncLog, failed)
+}
+
+func openFileWith(t *testing.T, path string, syncLog func() error, failed func(error)) *sql.DB {
+	t.Helper()
+	opened, err := new(sqlite.Driver).Open(dataSource(path))
 	require.NoError(t, err)
 	return sql.OpenDB(&connector{newFile(opened.(connection), newSyncs(syncLog, failed), &log{})})
 }
@@ -166,6 +173,66 @@ func TestNothingReturnsBeforeTheSync(t *testing.T) {
 		all.Wait()
 		require.Equal(t, 2, number(t, db, "SELECT count(*) FROM events"))
 	})
+}
+
+// Ensure a commit that has returned is among what the last sync brought to the disk, which is all that a power failure leaves.
+func TestCommitsSurviveAPowerFailure(t *testing.T) {
+	t.Parallel()
+	const callers, each = 16, 10
+	folder, file := t.TempDir(), filepath.Join(t.TempDir(), "test.db")
+	var (
+		disks int
+		disk  atomic.Pointer[string] // The folder that the last sync has filled.
+	)
+	db := openFileWith(t, file, func() error {
+		disks++
+		to := filepath.Join(folder, strconv.Itoa(disks))
+		if err := os.Mkdir(to, 0o700); err != nil {
+			return err
+		}
+		for _, name := range []string{file, file + "-wal"} {
+			content, err := os.ReadFile(name)
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(to, filepath.Base(name)), content, 0o600); err != nil {
+				return err
+			}
+		}
+		disk.Store(&to)
+		return nil
+	}, nil)
+	defer db.Close()
+	mustExec(t, db, "CREATE TABLE events (id TEXT PRIMARY KEY)")
+	var (
+		mu      sync.Mutex
+		stored  = make(map[string][]string) // The events that had to be on a disk.
+		all     sync.WaitGroup
+		failure = make([]error, callers)
+	)
+	for caller := range callers {
+		all.Go(func() {
+			for n := range each {
+				id := fmt.Sprintf("evt_%d_%d", caller, n)
+				_, err := db.ExecContext(t.Context(), "INSERT INTO events VALUES (?)", id)
+				on := *disk.Load()
+				mu.Lock()
+				stored[on] = append(stored[on], id)
+				mu.Unlock()
+				failure[caller] = errors.Join(failure[caller], err)
+			}
+		})
+	}
+	all.Wait()
+	require.NoError(t, errors.Join(failure...))
+	for on, ids := range stored {
+		left, err := Open(filepath.Join(on, "test.db"), nil)
+		require.NoError(t, err)
+		for _, id := range ids {
+			require.Equal(t, 1, number(t, left, "SELECT count(*) FROM events WHERE id = '"+id+"'"), id)
+		}
+		require.NoError(t, left.Close())
+	}
 }
 
 // They run one after the other on one database, which each must leave usable.
