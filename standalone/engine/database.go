@@ -114,7 +114,9 @@ func openFile(ctx context.Context, path string, wanted func(stmt string) bool, f
 	if err := file.Close(); err != nil {
 		return nil, err
 	}
-	db, err := groupcommit.Open(path, failed)
+	db, err := groupcommit.Open(path, func(err error) {
+		failed(fmt.Errorf("database %s: %w; check the disk, then start again", path, err))
+	})
 	if err == nil {
 		if err = recognize(ctx, db, wanted); err != nil {
 			err = errors.Join(err, db.Close())

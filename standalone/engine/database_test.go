@@ -23,7 +23,7 @@ func TestSchemaVersionStandsForServersTables(t *testing.T) {
 	require.Equal(t, 1, schemaVersion)
 }
 
-func TestPrepareMakesDurablePrivateFiles(t *testing.T) {
+func TestOpenMakesPrivateFiles(t *testing.T) {
 	t.Parallel()
 	// The characters have a meaning in the URI that the driver takes.
 	dir := filepath.Join(t.TempDir(), "a?b#c%20d e")

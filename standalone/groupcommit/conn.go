@@ -32,37 +32,38 @@ func (c *conn) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, erro
 }
 
 // ExecContext implements driver.ExecerContext.
-func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	if c.inTx {
-		result, wrote, err := c.file.exec(query, args)
-		c.wrote = c.wrote || wrote
-		return result, err
-	}
-	if err := c.file.begin(ctx); err != nil {
-		return nil, err
-	}
-	result, wrote, err := c.file.exec(query, args)
-	if synced := c.file.end(wrote); err == nil {
-		err = synced
-	}
+func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (result driver.Result, err error) {
+	err = c.inTurn(ctx, func() (wrote bool, err error) {
+		result, wrote, err = c.file.exec(query, args)
+		return wrote, err
+	})
 	return result, err
 }
 
 // QueryContext implements driver.QueryerContext.
-func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (found driver.Rows, err error) {
+	err = c.inTurn(ctx, func() (wrote bool, err error) {
+		found, wrote, err = c.file.query(ctx, query, args)
+		return wrote, err
+	})
+	return found, err
+}
+
+// inTurn runs a statement in the turn of its transaction, or else in one of its own.
+func (c *conn) inTurn(ctx context.Context, run func() (wrote bool, err error)) error {
 	if c.inTx {
-		found, wrote, err := c.file.query(context.Background(), query, args)
+		wrote, err := run()
 		c.wrote = c.wrote || wrote
-		return found, err
+		return err
 	}
 	if err := c.file.begin(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	found, wrote, err := c.file.query(ctx, query, args)
+	wrote, err := run()
 	if synced := c.file.end(wrote); err == nil {
 		err = synced
 	}
-	return found, err
+	return err
 }
 
 // Close implements driver.Conn.

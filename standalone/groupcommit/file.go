@@ -98,7 +98,10 @@ func (f *file) query(ctx context.Context, query string, args []driver.NamedValue
 			return err
 		}
 		result, err = readAll(found)
-		return errors.Join(err, found.Close())
+		if closed := found.Close(); err == nil {
+			err = closed
+		}
+		return err
 	})
 	return result, wrote, err
 }
@@ -112,17 +115,19 @@ func (f *file) with(query string, run func(*statement) error) error {
 	if err != nil {
 		return err
 	}
-	verb := verb(query)
-	s := &statement{prepared: stmt.(prepared), writes: verb != "SELECT"}
-	if !slices.Contains(kept, verb) {
-		return errors.Join(run(s), s.Close())
+	first := verb(query)
+	s := &statement{prepared: stmt.(prepared), writes: first != "SELECT"}
+	if !slices.Contains(kept, first) {
+		err := run(s)
+		if closed := s.Close(); err == nil {
+			err = closed
+		}
+		return err
 	}
 	if len(f.statements) == maxStatements {
 		for old, s := range f.statements { // Any will do: what is needed often is soon back.
 			delete(f.statements, old)
-			if err := s.Close(); err != nil {
-				return err
-			}
+			_ = s.Close() // It says how the statement last went, which its caller knows.
 			break
 		}
 	}

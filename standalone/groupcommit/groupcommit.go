@@ -36,8 +36,9 @@ var pragmas = []string{
 
 // Open opens the database in the file at path, which is created when it is missing, with SQLite's write-ahead log.
 //
-// failed, when not nil, is called once when a sync has failed. What was committed before may be lost then, which the file itself does
-// not tell, and so everything that is asked of the database from then on fails; the process should end.
+// failed, when not nil, is called once when a sync has failed. What was committed since the last sync may be lost then, which the file
+// itself does not tell, and so everything that is asked of the database from then on fails; the process should end. failed must not
+// wait for the database.
 func Open(path string, failed func(error)) (*sql.DB, error) {
 	opened, err := new(sqlite.Driver).Open(dataSource(path))
 	if err != nil {
