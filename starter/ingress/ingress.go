@@ -237,11 +237,6 @@ func (in *Ingress) start(ctx context.Context, all []store.NewDelivery) ([]bool, 
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	started := make([]bool, len(all))
-	if len(all) == 1 { // As most are: it needs no other goroutine.
-		var err error
-		started[0], err = in.store.Start(ctx, all[0])
-		return started, err
-	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(maxConcurrentStarts)
 	for i, delivery := range all {
