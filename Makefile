@@ -1,4 +1,4 @@
-# Two modules live here: the root, and standalone, which embeds the Temporal server.
+# Three modules live here: the root; standalone, which embeds the Temporal server; and bench, which measures both.
 # Every target is a plain go command that can be run by hand as well.
 
 SHELL := bash
@@ -30,26 +30,28 @@ standalone: ## Run all of Courier in one process: Temporal and its UI, worker, s
 	@cd standalone && exec ../bin/courier
 
 # The race detector watches our own code in the root; under it the embedded server is many times slower.
-test: ## Test both modules, end to end included
+test: ## Test all modules, end to end included
 	go test -race ./...
 	go -C standalone test -count=1 ./...
+	go -C bench test -count=1 ./...
 
 bench: ## Measure Courier on this machine, in about ten minutes (BENCH=--quick for two; see docs/benchmarks.md)
 	go build -o bin/ ./starter ./worker
 	go -C standalone build -o ../bin/courier .
-	go -C standalone build -o ../bin/bench ./bench
+	go -C bench build -o ../bin/bench .
 	@# Built first, like standalone, so that Ctrl-C reaches the program alone.
 	@exec bin/bench $(BENCH)
 
 lint: tidy-check ## Check style, architecture, and that workflow code is deterministic
 	$(GOLANGCI_LINT) run
 	cd standalone && $(GOLANGCI_LINT) run
+	cd bench && $(GOLANGCI_LINT) run
 	$(WORKFLOWCHECK) -config .workflowcheck.yml ./workflows/...
 
 replay: ## Replay the stored histories of every release
 	go test -count=1 -v -run 'Replay|History|Histories' ./workflows
 
-fuzz: ## Run every fuzz target of both modules for FUZZTIME (50000x inputs, or a time such as 1m)
+fuzz: ## Run every fuzz target for FUZZTIME (50000x inputs, or a time such as 1m)
 	grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func / /' | while read -r file name; do \
 		go -C "$$(dirname "$$file")" test -run='^$$' -fuzz="^$$name\$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=100x . ; done
 
@@ -59,3 +61,4 @@ histories: ## Rewrite the current release's stored histories from the end-to-end
 tidy-check:
 	go mod tidy -diff
 	go -C standalone mod tidy -diff
+	go -C bench mod tidy -diff

@@ -71,7 +71,8 @@ type Activities struct {
 	Options
 	public, private http.RoundTripper
 	lanes           *lanes
-	turns           map[string]*turns // of destinations with limits
+	outcomes        *outcomes
+	limiters        map[string]*limiter // of destinations with limits
 }
 
 // New makes the activities. It does no I/O. It panics when EgressProxy is not
@@ -85,10 +86,10 @@ func New(o Options) *Activities {
 	}
 	public := newTransport(newDialer(), newGuard(), o.EgressProxy)
 	o.EgressProxy = ""
-	a := &Activities{Options: o, public: public, private: newTransport(newDialer(), nil, ""), lanes: newLanes(), turns: make(map[string]*turns)}
+	a := &Activities{Options: o, public: public, private: newTransport(newDialer(), nil, ""), lanes: newLanes(), outcomes: newOutcomes(), limiters: make(map[string]*limiter)}
 	for name, target := range o.Destinations {
 		if target.Limits != (Limits{}) {
-			a.turns[name] = newTurns(target.Limits)
+			a.limiters[name] = newLimiter(target.Limits)
 		}
 	}
 	return a

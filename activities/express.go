@@ -14,7 +14,7 @@ import (
 func (a *Activities) express(ctx context.Context, in SendWebhookInput, event converter.RawValue) (SendWebhookResult, error) {
 	run := activity.GetInfo(ctx).WorkflowExecution
 	if in.Repeated {
-		if first, ok := a.lanes.recall(run.RunID); ok {
+		if first, ok := a.outcomes.recall(run.RunID); ok {
 			return first.result, first.err
 		}
 		lost := CompleteLog(nil, 1)
@@ -26,11 +26,11 @@ func (a *Activities) express(ctx context.Context, in SendWebhookInput, event con
 		return SendWebhookResult{}, handOver(FailureUnavailable, lost)
 	}
 	var first firstAttempt
-	if started := a.Now(); a.turns[in.Destination] == nil && a.lanes.enter(in.Destination, started) {
+	if started := a.Now(); a.limiters[in.Destination] == nil && a.lanes.enter(in.Destination, started) {
 		defer a.lanes.leave(in.Destination, started)
 		first.result, first.err = a.send(ctx, in, event, nil)
 	}
-	a.lanes.remember(run.RunID, first)
+	a.outcomes.remember(run.RunID, first)
 	return first.result, first.err
 }
 

@@ -15,8 +15,6 @@ const (
 	// laneWidth bounds the requests to one destination that are in the express
 	// lane, so that one that has just become slow holds few workflow tasks.
 	laneWidth = 64
-	// maxRecalled bounds how many outcomes a worker remembers.
-	maxRecalled = 4096
 )
 
 // lanes is the express lane of each destination: who may make the first
@@ -25,13 +23,6 @@ const (
 type lanes struct {
 	mu sync.Mutex
 	of map[string]*lane
-
-	// recalled are what the latest requests of the express lane came to, by run
-	// id: a workflow task that could not be reported is done again, and then
-	// must not send again. order is their run ids, the oldest at next.
-	recalled map[string]firstAttempt
-	order    []string
-	next     int
 }
 
 // lane is the express lane of one destination.
@@ -40,15 +31,8 @@ type lane struct {
 	closed   time.Time   // until when nobody enters
 }
 
-// firstAttempt is what the first attempt of a run came to; without attempts
-// the express lane was closed.
-type firstAttempt struct {
-	result SendWebhookResult
-	err    error
-}
-
 func newLanes() *lanes {
-	return &lanes{of: make(map[string]*lane), recalled: make(map[string]firstAttempt)}
+	return &lanes{of: make(map[string]*lane)}
 }
 
 // enter is whether a request to the destination may take the express lane now;
@@ -99,26 +83,4 @@ func (l *lanes) lane(destination string) *lane {
 		l.of[destination] = &lane{}
 	}
 	return l.of[destination]
-}
-
-// remember keeps what the first attempt of a run came to.
-func (l *lanes) remember(runID string, first firstAttempt) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.order) < maxRecalled {
-		l.order = append(l.order, runID)
-	} else {
-		delete(l.recalled, l.order[l.next])
-		l.order[l.next] = runID
-		l.next = (l.next + 1) % maxRecalled
-	}
-	l.recalled[runID] = first
-}
-
-// recall is what the first attempt of a run came to, if this worker made it.
-func (l *lanes) recall(runID string) (firstAttempt, bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	first, ok := l.recalled[runID]
-	return first, ok
 }

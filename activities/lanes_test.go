@@ -1,7 +1,6 @@
 package activities
 
 import (
-	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,17 +33,4 @@ func TestLaneIsBounded(t *testing.T) {
 	require.False(t, l.enter("busy", noon))
 	l.leave("busy", noon)
 	require.True(t, l.enter("busy", noon))
-}
-
-func TestLanesForgetTheOldestOutcome(t *testing.T) {
-	t.Parallel()
-	l := newLanes()
-	for i := range maxRecalled + 2 {
-		l.remember(fmt.Sprint(i), firstAttempt{})
-	}
-	for i, want := range map[int]bool{0: false, 1: false, 2: true, maxRecalled + 1: true} {
-		_, got := l.recall(fmt.Sprint(i))
-		require.Equal(t, want, got, i)
-	}
-	require.Len(t, l.recalled, maxRecalled)
 }

@@ -110,8 +110,8 @@ func (a *Activities) SendWebhook(ctx context.Context, in SendWebhookInput, event
 	if err != nil {
 		return SendWebhookResult{}, err
 	}
-	if turns := a.turns[in.Destination]; turns != nil && in.Limited {
-		done, err := turns.wait(ctx, activity.GetWorkerStopChannel(ctx))
+	if limiter := a.limiters[in.Destination]; limiter != nil && in.Limited {
+		done, err := limiter.wait(ctx, activity.GetWorkerStopChannel(ctx))
 		if err != nil {
 			return SendWebhookResult{}, final(FailureNoTurn, "the limits of "+in.Destination+" left no turn", log)
 		}

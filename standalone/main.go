@@ -16,8 +16,8 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 
+	"github.com/gitbook-courier/courier/app"
 	"github.com/gitbook-courier/courier/config"
-	"github.com/gitbook-courier/courier/internal/app"
 	"github.com/gitbook-courier/courier/standalone/datadir"
 	"github.com/gitbook-courier/courier/standalone/demo"
 	"github.com/gitbook-courier/courier/standalone/engine"

@@ -6,7 +6,7 @@ package main
 import (
 	"os"
 
-	"github.com/gitbook-courier/courier/internal/app"
+	"github.com/gitbook-courier/courier/app"
 )
 
 func main() {

@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gitbook-courier/courier/activities"
+	"github.com/gitbook-courier/courier/deliveries"
 	"github.com/gitbook-courier/courier/gitbook"
 	"github.com/gitbook-courier/courier/internal/apitest"
-	"github.com/gitbook-courier/courier/internal/store"
 	"github.com/gitbook-courier/courier/workflows"
 )
 
@@ -177,15 +177,15 @@ func TestSchemas(t *testing.T) {
 		give any
 	}{
 		{"Attempt", attempt},
-		{"Delivery", store.Delivery{
-			Destination: "search", EventID: "evt_1", Type: "site_view", Status: store.Retrying, Installation: "inst_1", Space: "space_1", Site: "site_1",
+		{"Delivery", deliveries.Delivery{
+			Destination: "search", EventID: "evt_1", Type: "site_view", Status: deliveries.Retrying, Installation: "inst_1", Space: "space_1", Site: "site_1",
 			URL: "https://example.com/", AcceptedAt: noon, ClosedAt: &noon, Failure: "Unavailable: 503 Service Unavailable", AttemptCount: 1,
-			Runs: []store.Run{{
-				RunID: id, Reason: workflows.ReasonEvent, Status: store.Retrying, StartedAt: noon, ClosedAt: &noon, NextAttemptAt: &noon,
+			Runs: []deliveries.Run{{
+				RunID: id, Reason: workflows.ReasonEvent, Status: deliveries.Retrying, StartedAt: noon, ClosedAt: &noon, NextAttemptAt: &noon,
 				Attempts: []activities.Attempt{attempt},
 			}},
 		}},
-		{"Redelivery", store.Job{ID: id, Status: "running", StartedAt: noon, ClosedAt: &noon}},
+		{"Redelivery", deliveries.Job{ID: id, Status: "running", StartedAt: noon, ClosedAt: &noon}},
 		{"UndeliveredNotice", workflows.UndeliveredNotice{
 			EventID: "undelivered_" + id, Type: workflows.UndeliveredEventType, Destination: "search", URL: "https://example.com/",
 			Delivery: workflows.NoticeDelivery{EventID: "evt_1", Type: "site_view"}, RunID: id, AcceptedAt: noon, ClosedAt: noon,
@@ -233,7 +233,7 @@ func TestVocabularies(t *testing.T) {
 	require.NoError(t, err)
 	schemas := document.Components.Schemas
 	statuses := make([]any, 0)
-	for _, status := range store.Statuses() {
+	for _, status := range deliveries.Statuses() {
 		statuses = append(statuses, string(status))
 	}
 	require.ElementsMatch(t, statuses, schemas["Status"].Value.Enum)

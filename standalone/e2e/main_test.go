@@ -15,7 +15,7 @@ import (
 
 	// The programs are built by a go command of their own. Without this
 	// dependency a change of their code would leave the tests' cached results.
-	_ "github.com/gitbook-courier/courier/internal/app"
+	_ "github.com/gitbook-courier/courier/app"
 )
 
 var (

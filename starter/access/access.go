@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/gitbook-courier/courier/config"
-	"github.com/gitbook-courier/courier/starter/answer"
+	"github.com/gitbook-courier/courier/starter/respond"
 )
 
 // The keys of the configuration whose tokens open the event route, and the
@@ -34,9 +34,9 @@ func Require(log *slog.Logger, tokens []string, keys string, next http.Handler) 
 	for i, token := range tokens {
 		hashes[i] = sha256.Sum256([]byte(token))
 	}
-	foreign := answer.NewError(http.StatusForbidden, "requests of other sites' pages are not accepted")
+	foreign := respond.NewError(http.StatusForbidden, "requests of other sites' pages are not accepted")
 	protection := http.NewCrossOriginProtection()
-	return answer.Handle(log, func(w http.ResponseWriter, r *http.Request) error {
+	return respond.Handle(log, func(w http.ResponseWriter, r *http.Request) error {
 		token := shown(r)
 		switch {
 		case protection.Check(r) != nil, len(tokens) == 0 && !config.IsLoopback(r.Host):
@@ -76,7 +76,7 @@ func matches(hashes [][sha256.Size]byte, token string) bool {
 }
 
 func unauthorized(message string) error {
-	return &answer.Error{Status: http.StatusUnauthorized, Message: message, Header: http.Header{
+	return &respond.Error{Status: http.StatusUnauthorized, Message: message, Header: http.Header{
 		"Www-Authenticate": {`Bearer realm="courier"`, `Basic realm="courier"`},
 	}}
 }

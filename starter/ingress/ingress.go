@@ -20,10 +20,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gitbook-courier/courier/config"
+	"github.com/gitbook-courier/courier/deliveries"
 	"github.com/gitbook-courier/courier/gitbook"
 	"github.com/gitbook-courier/courier/internal/seal"
-	"github.com/gitbook-courier/courier/internal/store"
-	"github.com/gitbook-courier/courier/starter/answer"
+	"github.com/gitbook-courier/courier/starter/respond"
 )
 
 const (
@@ -36,11 +36,11 @@ const (
 	maxConcurrentStarts = 16
 )
 
-// Store makes deliveries durable; *store.Store is one.
+// Store makes deliveries durable; *deliveries.Store is one.
 type Store interface {
 	// Start stores a new delivery. It reports false when the event's delivery
 	// to that destination was stored before.
-	Start(context.Context, store.NewDelivery) (started bool, err error)
+	Start(context.Context, deliveries.NewDelivery) (started bool, err error)
 }
 
 // Ingress serves the two event routes.
@@ -72,12 +72,12 @@ func New(c config.Config, keys *seal.Keyring, store Store, log *slog.Logger, now
 // else, and only v1 is supported; guard, which is for the caller to bring, is
 // asked next and before the body is read.
 func (in *Ingress) Runtime(guard func(http.Handler) http.Handler) http.Handler {
-	v1 := answer.Methods(in.log, map[string]http.Handler{
-		http.MethodPost: guard(answer.Handle(in.log, in.runtime)),
+	v1 := respond.Methods(in.log, map[string]http.Handler{
+		http.MethodPost: guard(respond.Handle(in.log, in.runtime)),
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if version := mux.Vars(r)["version"]; version != "v1" {
-			answer.Text(w, http.StatusBadRequest, "Unsupported version "+version)
+			respond.Text(w, http.StatusBadRequest, "Unsupported version "+version)
 			return
 		}
 		v1.ServeHTTP(w, r)
@@ -99,7 +99,7 @@ func (in *Ingress) runtime(w http.ResponseWriter, r *http.Request) error {
 		installation = event.InstallationID
 	}
 	if !in.accepts(installation) {
-		return answer.NewError(http.StatusForbidden, fmt.Sprintf("installation %q is not among the configuration's installations", installation))
+		return respond.NewError(http.StatusForbidden, fmt.Sprintf("installation %q is not among the configuration's installations", installation))
 	}
 	return in.accept(w, r, event, installation, environment)
 }
@@ -114,16 +114,16 @@ func (in *Ingress) Relay(guard func(http.Handler) http.Handler) http.Handler {
 		for _, secret := range source.Secrets {
 			verifier.Secrets = append(verifier.Secrets, secret.Reveal())
 		}
-		handlers[source.Name] = answer.Methods(in.log, map[string]http.Handler{
-			http.MethodPost: guard(answer.Handle(in.log, func(w http.ResponseWriter, r *http.Request) error {
+		handlers[source.Name] = respond.Methods(in.log, map[string]http.Handler{
+			http.MethodPost: guard(respond.Handle(in.log, func(w http.ResponseWriter, r *http.Request) error {
 				return in.relay(w, r, verifier)
 			})),
 		})
 	}
-	return answer.Handle(in.log, func(w http.ResponseWriter, r *http.Request) error {
+	return respond.Handle(in.log, func(w http.ResponseWriter, r *http.Request) error {
 		handler, ok := handlers[mux.Vars(r)["source"]]
 		if !ok {
-			return answer.NewError(http.StatusNotFound, "no such source; it must be one of the configuration's sources")
+			return respond.NewError(http.StatusNotFound, "no such source; it must be one of the configuration's sources")
 		}
 		handler.ServeHTTP(w, r)
 		return nil
@@ -132,7 +132,7 @@ func (in *Ingress) Relay(guard func(http.Handler) http.Handler) http.Handler {
 
 func (in *Ingress) relay(w http.ResponseWriter, r *http.Request, verifier gitbook.Verifier) error {
 	if mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); mediaType != "application/json" {
-		return answer.NewError(http.StatusUnsupportedMediaType, "Content-Type must be application/json")
+		return respond.NewError(http.StatusUnsupportedMediaType, "Content-Type must be application/json")
 	}
 	limited, err := in.limit(w, r)
 	if err != nil {
@@ -143,7 +143,7 @@ func (in *Ingress) relay(w http.ResponseWriter, r *http.Request, verifier gitboo
 		return in.refuse(err)
 	}
 	if err := verifier.Verify(r.Header.Get(gitbook.SignatureHeader), body); err != nil {
-		return answer.NewError(http.StatusUnauthorized, gitbook.SignatureHeader+": "+err.Error())
+		return respond.NewError(http.StatusUnauthorized, gitbook.SignatureHeader+": "+err.Error())
 	}
 	event, err := gitbook.ParseEvent(body)
 	if err != nil {
@@ -156,7 +156,7 @@ func (in *Ingress) relay(w http.ResponseWriter, r *http.Request, verifier gitboo
 // is compressed.
 func (in *Ingress) limit(w http.ResponseWriter, r *http.Request) (io.Reader, error) {
 	if coding := strings.Join(r.Header.Values("Content-Encoding"), ","); coding != "" && !strings.EqualFold(coding, "identity") {
-		return nil, answer.NewError(http.StatusUnsupportedMediaType, "Content-Encoding is not supported; send the body as it is")
+		return nil, respond.NewError(http.StatusUnsupportedMediaType, "Content-Encoding is not supported; send the body as it is")
 	}
 	if r.ContentLength > in.config.MaxBodyBytes {
 		return nil, in.tooLarge()
@@ -165,7 +165,7 @@ func (in *Ingress) limit(w http.ResponseWriter, r *http.Request) (io.Reader, err
 }
 
 func (in *Ingress) tooLarge() error {
-	return answer.NewError(http.StatusRequestEntityTooLarge, fmt.Sprintf("body is larger than %d bytes (max_body_bytes)", in.config.MaxBodyBytes))
+	return respond.NewError(http.StatusRequestEntityTooLarge, fmt.Sprintf("body is larger than %d bytes (max_body_bytes)", in.config.MaxBodyBytes))
 }
 
 // refuse answers a request that cannot be read or parsed.
@@ -178,13 +178,13 @@ func (in *Ingress) refuse(err error) error {
 	case errors.As(err, &tooLarge):
 		return in.tooLarge()
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return answer.NewError(http.StatusRequestTimeout, "the body did not arrive in time; send it again")
+		return respond.NewError(http.StatusRequestTimeout, "the body did not arrive in time; send it again")
 	case errors.Is(err, gitbook.ErrMediaType):
-		return answer.NewError(http.StatusUnsupportedMediaType, err.Error())
+		return respond.NewError(http.StatusUnsupportedMediaType, err.Error())
 	case errors.Is(err, gitbook.ErrMultipart), errors.As(err, &field):
-		return answer.NewError(http.StatusBadRequest, err.Error())
+		return respond.NewError(http.StatusBadRequest, err.Error())
 	default:
-		return answer.NewError(http.StatusBadRequest, "the body breaks off, or its chunks are broken")
+		return respond.NewError(http.StatusBadRequest, "the body breaks off, or its chunks are broken")
 	}
 }
 
@@ -202,7 +202,7 @@ func (in *Ingress) accepts(installation string) bool {
 func (in *Ingress) accept(w http.ResponseWriter, r *http.Request, event gitbook.Event, installation string, environment gitbook.Environment) error {
 	if !in.handled[event.Type] {
 		status, message := gitbook.UnhandledAnswer(event)
-		return answer.NewError(status, message)
+		return respond.NewError(status, message)
 	}
 	all, err := in.choose(event, installation, environment)
 	if err != nil {
@@ -210,7 +210,7 @@ func (in *Ingress) accept(w http.ResponseWriter, r *http.Request, event gitbook.
 	}
 	started, err := in.start(r.Context(), all)
 	if err != nil {
-		return &answer.Error{
+		return &respond.Error{
 			Status:  http.StatusServiceUnavailable,
 			Message: "the event could not be stored; send it again",
 			Header:  http.Header{"Retry-After": {retryAfter}},
@@ -227,13 +227,13 @@ func (in *Ingress) accept(w http.ResponseWriter, r *http.Request, event gitbook.
 			w.Header().Set("Courier-Duplicate", "true")
 		}
 	}
-	answer.Text(w, http.StatusOK, "OK")
+	respond.Text(w, http.StatusOK, "OK")
 	return nil
 }
 
 // start stores deliveries and says of each whether it is new. What was stored
 // before an error stays stored; when the event comes again it is a duplicate.
-func (in *Ingress) start(ctx context.Context, all []store.NewDelivery) ([]bool, error) {
+func (in *Ingress) start(ctx context.Context, all []deliveries.NewDelivery) ([]bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	started := make([]bool, len(all))

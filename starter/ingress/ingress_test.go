@@ -17,9 +17,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gitbook-courier/courier/config"
+	"github.com/gitbook-courier/courier/deliveries"
 	"github.com/gitbook-courier/courier/gitbook"
 	"github.com/gitbook-courier/courier/internal/apitest"
-	"github.com/gitbook-courier/courier/internal/store"
 	"github.com/gitbook-courier/courier/starter/access"
 	"github.com/gitbook-courier/courier/starter/ingress"
 )
@@ -65,11 +65,11 @@ max_body_bytes: 4096
 // memory is a Store that remembers what was started.
 type memory struct {
 	mu      sync.Mutex
-	started map[string]store.NewDelivery
+	started map[string]deliveries.NewDelivery
 	err     error
 }
 
-func (s *memory) Start(_ context.Context, n store.NewDelivery) (bool, error) {
+func (s *memory) Start(_ context.Context, n deliveries.NewDelivery) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
@@ -94,7 +94,7 @@ func newRoutes(t *testing.T, yaml string) (http.Handler, *memory) {
 	require.NoError(t, err)
 	keys, err := c.Keyring()
 	require.NoError(t, err)
-	s := &memory{started: make(map[string]store.NewDelivery)}
+	s := &memory{started: make(map[string]deliveries.NewDelivery)}
 	log := slog.New(slog.DiscardHandler)
 	in := ingress.New(c, keys, s, log, func() time.Time { return noon })
 	guard := func(next http.Handler) http.Handler {
@@ -379,7 +379,7 @@ func TestDuplicateIsAnsweredAndSaid(t *testing.T) {
 func TestPartlyStoredEventIsNoDuplicate(t *testing.T) {
 	t.Parallel()
 	handler, s := newHandler(t, configuration)
-	s.started["evt_1@search-index"] = store.NewDelivery{}
+	s.started["evt_1@search-index"] = deliveries.NewDelivery{}
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, eventRequest(t, content))
 	require.Equal(t, http.StatusOK, w.Code)

@@ -1,0 +1,146 @@
+// Package app composes Courier's programs with fx, and is the only importer of
+// it: the mains choose modules, the modules call plain constructors, and hooks
+// open and close what does I/O.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	sdklog "go.temporal.io/sdk/log"
+	"go.uber.org/dig"
+	"go.uber.org/fx"
+	"go.uber.org/fx/fxevent"
+
+	"github.com/gitbook-courier/courier/config"
+	"github.com/gitbook-courier/courier/deliveries"
+	"github.com/gitbook-courier/courier/internal/codec"
+)
+
+// Options are what a program brings along.
+type Options struct {
+	// Config is the validated configuration.
+	Config config.Config
+	// Temporal says how to reach Temporal. See TemporalOptions.
+	Temporal client.Options
+	// Logger takes all logs.
+	Logger *slog.Logger
+	// Failed, when not nil, tells of something outside the modules without which
+	// they cannot go on.
+	Failed <-chan error
+	// Ready, when not nil, is called once, when the worker is at work. A program
+	// without the worker's module does not call it.
+	Ready func()
+}
+
+// TemporalOptions are Temporal's own settings: the TEMPORAL_* environment
+// variables and the profiles of its configuration file.
+func TemporalOptions() (client.Options, error) {
+	return envconfig.LoadDefaultClientOptions()
+}
+
+// Run runs a program until ctx is done or one of its modules cannot go on, then
+// drains and stops it within the configuration's stop timeout.
+func Run(ctx context.Context, o Options, program Program) error {
+	app := fx.New(compose(o, program))
+	if err := app.Err(); err != nil {
+		return dig.RootCause(err)
+	}
+	// fx reports a signal of the operating system here too, with exit code 0.
+	ended := app.Wait()
+	if err := app.Start(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return dig.RootCause(err)
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-o.Failed:
+	case signal := <-ended:
+		if signal.ExitCode != 0 {
+			err = errors.New("stopped; the log above says why")
+		}
+	}
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.Config.StopTimeout())
+	defer cancel()
+	if stopErr := app.Stop(stopping); stopErr != nil && err == nil {
+		err = fmt.Errorf("stop: %w", dig.RootCause(stopErr))
+	}
+	return err
+}
+
+// compose is the whole graph of a program.
+func compose(o Options, program Program) fx.Option {
+	return fx.Options(
+		fx.Supply(o),
+		base,
+		program(o.Config),
+		fx.WithLogger(func(log *slog.Logger) fxevent.Logger {
+			events := &fxevent.SlogLogger{Logger: log}
+			events.UseLogLevel(slog.LevelDebug)
+			// What fails is returned by Run; fx need not say it too.
+			events.UseErrorLevel(slog.LevelDebug)
+			return events
+		}),
+	)
+}
+
+// base is what every program has: its settings, the keys and Temporal.
+var base = fx.Module("base",
+	fx.Provide(
+		func(o Options) (config.Config, *slog.Logger) { return o.Config, o.Logger },
+		config.Config.Keyring,
+		newIdentity,
+		newCodec,
+		newClient,
+		newNamespace,
+		newConnection,
+		newStore,
+	),
+	fx.Invoke(func(lc fx.Lifecycle, c *connection) {
+		lc.Append(fx.StartStopHook(c.start, c.stop))
+	}),
+	fx.Provide(func() func() time.Time { return time.Now }),
+)
+
+// maxPayload is the largest payload that Temporal takes, in bytes.
+const maxPayload = 2 << 20
+
+// identity is how this process is known in Temporal and in the attempt log.
+type identity string
+
+func newIdentity() identity {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return identity(fmt.Sprintf("%d@%s", os.Getpid(), host))
+}
+
+// newClient is the one client of a program. Its workers convert as it does.
+func newClient(o Options, id identity, payloads *codec.Codec) (client.Client, error) {
+	options := o.Temporal
+	options.Identity = string(id)
+	options.DataConverter = payloads.DataConverter()
+	options.FailureConverter = payloads.FailureConverter()
+	// A large event is no reason to worry; what Temporal refuses is refused at the door.
+	options.PayloadLimits = client.PayloadLimitOptions{PayloadSizeWarning: maxPayload}
+	options.Logger = sdkLogger{sdklog.NewStructuredLogger(o.Logger)}
+	return client.NewLazyClient(options)
+}
+
+func newNamespace(c client.Client, o Options) *deliveries.Namespace {
+	return deliveries.NewNamespace(c, o.Temporal.Namespace, o.Logger)
+}
+
+func newStore(c client.Client, namespace *deliveries.Namespace, payloads *codec.Codec) *deliveries.Store {
+	return deliveries.New(c, namespace.Name, payloads.DataConverter())
+}

@@ -1,0 +1,146 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.uber.org/fx"
+
+	"github.com/gitbook-courier/courier/activities"
+	"github.com/gitbook-courier/courier/config"
+	"github.com/gitbook-courier/courier/deliveries"
+	"github.com/gitbook-courier/courier/internal/seal"
+	"github.com/gitbook-courier/courier/workflows"
+)
+
+// Worker runs the workflows and their activities.
+var Worker = fx.Module("worker",
+	fx.Provide(fx.Private, newActivities, newRegistrations, deliveries.NewHolds, deliveries.NewOperations, newRunner),
+	fx.Invoke(func(lc fx.Lifecycle, r *runner) {
+		lc.Append(fx.StartStopHook(r.start, r.stop))
+	}),
+)
+
+func newActivities(o Options, keys *seal.Keyring, temporal client.Client, deliveries *deliveries.Store, holds *deliveries.Holds, id identity) *activities.Activities {
+	c := o.Config
+	destinations := make(map[string]activities.Target, len(c.Destinations))
+	for _, d := range c.Destinations {
+		destinations[d.Name] = target(d)
+	}
+	return activities.New(activities.Options{
+		Destinations: destinations,
+		Installations: func(id string) (allowPrivate, accepted bool) {
+			installation, ok := c.Installation(id)
+			return installation.AllowPrivate, ok
+		},
+		Keys:        keys,
+		Signaler:    temporal,
+		Holds:       holds,
+		Runs:        deliveries,
+		EgressProxy: c.EgressProxy.Reveal(),
+		Log:         o.Logger,
+		Worker:      string(id),
+	})
+}
+
+func target(d config.Destination) activities.Target {
+	secrets := make([]string, len(d.Secrets))
+	for i, secret := range d.Secrets {
+		secrets[i] = secret.Reveal()
+	}
+	return activities.Target{
+		URL:          d.URL.Reveal(),
+		Secrets:      secrets,
+		Headers:      d.Headers,
+		Redact:       d.Redact,
+		Limits:       activities.Limits{Concurrency: d.Concurrency, PerSecond: d.RateLimit},
+		AllowPrivate: d.AllowPrivate,
+	}
+}
+
+// registrations are the activities that a worker runs.
+type registrations []interface{ Register(worker.ActivityRegistry) }
+
+func newRegistrations(deliver *activities.Activities, operate *deliveries.Operations) registrations {
+	return registrations{deliver, operate}
+}
+
+// maxActivities bounds the activities that a worker runs at once. Each holds
+// its event in memory, most of them a kilobyte.
+const maxActivities = 5000
+
+// runner is the Temporal worker, which begins when Temporal is there.
+type runner struct {
+	worker   worker.Worker
+	temporal *connection
+	ready    func()
+	log      *slog.Logger
+	down     fx.Shutdowner
+
+	cancel  context.CancelFunc
+	done    chan struct{}
+	running bool
+}
+
+func newRunner(o Options, c client.Client, temporal *connection, tasks registrations, down fx.Shutdowner) *runner {
+	r := &runner{temporal: temporal, ready: o.Ready, log: o.Logger, down: down, done: make(chan struct{})}
+	r.worker = worker.New(c, workflows.TaskQueue, worker.Options{
+		WorkerStopTimeout: o.Config.WorkerStopTimeout(),
+		OnFatalError:      func(err error) { r.fail(err) },
+		// Heartbeats show how far a bulk job has come; half a minute, the
+		// default, would be long to look at.
+		MaxHeartbeatThrottleInterval: time.Second,
+		// As many polls as there is work for: few when all starts are eager, many
+		// when a backlog is drained.
+		WorkflowTaskPollerBehavior: worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{}),
+		ActivityTaskPollerBehavior: worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{}),
+		// More than the default of 1000, because requests to a destination with
+		// limits wait here for their turn, and must not take the others' places.
+		MaxConcurrentActivityExecutionSize: maxActivities,
+	})
+	workflows.Register(r.worker)
+	for _, task := range tasks {
+		task.Register(r.worker)
+	}
+	return r
+}
+
+func (r *runner) start(context.Context) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	r.cancel = cancel
+	go func() {
+		defer close(r.done)
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.temporal.ready:
+		}
+		if err := r.worker.Start(); err != nil {
+			r.fail(err)
+			return
+		}
+		r.running = true
+		r.log.Info("worker started", "task_queue", workflows.TaskQueue)
+		if r.ready != nil {
+			r.ready()
+		}
+	}()
+	return nil
+}
+
+func (r *runner) stop(context.Context) error {
+	r.cancel()
+	<-r.done
+	if r.running {
+		r.worker.Stop()
+	}
+	return nil
+}
+
+func (r *runner) fail(err error) {
+	r.log.Error("worker stopped", "error", err)
+	_ = r.down.Shutdown(fx.ExitCode(1))
+}

@@ -1,0 +1,296 @@
+package deliveries
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/gitbook-courier/courier/workflows"
+)
+
+const (
+	// maxScan bounds how many executions one look into visibility returns.
+	maxScan = 500
+	// maxLooks bounds how many windows of time one page looks through, so that
+	// a filter that matches little answers in time; the cursor goes on.
+	maxLooks = 20
+	// maxConcurrentReads bounds the runs of a page that are read at once.
+	maxConcurrentReads = 16
+	// A page looks into stretches of time of these lengths.
+	firstWindow, minWindow, maxWindow = 10 * time.Minute, time.Millisecond, 20 * 365 * 24 * time.Hour
+	// windowGrowth is how much longer the next stretch is while nothing is found.
+	windowGrowth = 8
+)
+
+// ErrCursor is a cursor that no list has given out.
+var ErrCursor = errors.New("is not a cursor of this list")
+
+// Filter says which deliveries a list holds. Empty fields do not filter.
+type Filter struct {
+	Destination, Type, Installation, Space, Site string
+	// Status is the status of the delivery's latest run.
+	Status Status
+	// Job is the bulk redelivery that started the run.
+	Job string
+	// Since and Until bound when the latest run started: at or after Since,
+	// before Until.
+	Since, Until time.Time
+}
+
+// Page is a part of a list.
+type Page struct {
+	Deliveries []Delivery `json:"deliveries"`
+	// NextCursor gets the part that follows; absent after the last one.
+	NextCursor string `json:"nextCursor,omitempty"`
+}
+
+// cursor is the last execution that a page has dealt with. Pages go back in
+// time from it, so what arrives in the meantime moves nothing.
+type cursor struct {
+	Start time.Time `json:"t"`
+	RunID string    `json:"r"`
+}
+
+// aboveAllRuns is a run id that comes before all others in a list.
+const aboveAllRuns = "~"
+
+func (c cursor) String() string {
+	b, _ := json.Marshal(c) // cannot fail: a time and a string
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+func parseCursor(s string) (cursor, error) {
+	var c cursor
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil || json.Unmarshal(b, &c) != nil || c.Start.IsZero() {
+		return c, ErrCursor
+	}
+	return c, nil
+}
+
+// before is whether an execution comes after the cursor in a list, which is
+// ordered by start time, the newest first.
+func (c cursor) before(e *workflowpb.WorkflowExecutionInfo) bool {
+	return compare(c, position(e)) < 0
+}
+
+func position(e *workflowpb.WorkflowExecutionInfo) cursor {
+	return cursor{Start: e.GetStartTime().AsTime(), RunID: e.GetExecution().GetRunId()}
+}
+
+// compare orders positions as a list has them.
+func compare(a, b cursor) int {
+	return cmp.Or(b.Start.Compare(a.Start), cmp.Compare(b.RunID, a.RunID))
+}
+
+// List finds deliveries, the newest first, at most limit of them. It may
+// return fewer together with a cursor when the filter matches little.
+//
+// Temporal's visibility on SQL puts open executions before closed ones, so its
+// own page tokens would repeat or skip what closes between two pages. The list
+// goes back through stretches of start time instead.
+func (s *Store) List(ctx context.Context, f Filter, limit int, after string, now time.Time) (Page, error) {
+	from := cursor{Start: now.Add(time.Minute)} // clocks differ
+	if !f.Until.IsZero() {
+		from.Start = f.Until
+	}
+	if after != "" {
+		var err error
+		if from, err = parseCursor(after); err != nil {
+			return Page{}, err
+		}
+	}
+	page := Page{Deliveries: []Delivery{}}
+	for range maxLooks {
+		executions, rest, err := s.look(ctx, f, from)
+		if err != nil {
+			return Page{}, err
+		}
+		for len(executions) > 0 && len(page.Deliveries) < limit {
+			part := executions[:min(len(executions), limit-len(page.Deliveries))]
+			executions = executions[len(part):]
+			found, err := s.read(ctx, part, f.Status)
+			if err != nil {
+				return Page{}, err
+			}
+			page.Deliveries = append(page.Deliveries, found...)
+			from = position(part[len(part)-1])
+		}
+		more := len(executions) > 0 || rest != nil
+		switch {
+		case !more:
+			return page, nil
+		case len(page.Deliveries) == limit:
+			page.NextCursor = from.String()
+			return page, nil
+		}
+		from = *rest
+	}
+	page.NextCursor = from.String()
+	return page, nil
+}
+
+// look finds the executions of the stretch of time that ends with from, and
+// where the next stretch begins; rest is nil when there is none.
+func (s *Store) look(ctx context.Context, f Filter, from cursor) (executions []*workflowpb.WorkflowExecutionInfo, rest *cursor, err error) {
+	query := f.query() + " AND StartTime <= " + quoteTime(from.Start)
+	count, err := s.count(ctx, query)
+	if err != nil {
+		return nil, nil, err
+	}
+	if count > maxScan {
+		window, err := s.window(ctx, query, from.Start)
+		if err != nil {
+			return nil, nil, err
+		}
+		rest = &cursor{Start: from.Start.Add(-window), RunID: aboveAllRuns}
+		query += " AND StartTime > " + quoteTime(rest.Start)
+	}
+	if executions, err = s.list(ctx, query); err != nil {
+		return nil, nil, err
+	}
+	executions = slices.DeleteFunc(executions, func(e *workflowpb.WorkflowExecutionInfo) bool { return !from.before(e) })
+	slices.SortFunc(executions, func(a, b *workflowpb.WorkflowExecutionInfo) int { return compare(position(a), position(b)) })
+	// Should it have taken more than one request, what closed in between may have come twice.
+	executions = slices.CompactFunc(executions, func(a, b *workflowpb.WorkflowExecutionInfo) bool { return position(a) == position(b) })
+	return executions, rest, nil
+}
+
+// window is a stretch of time before end that holds some executions, but no
+// more than one look should return.
+func (s *Store) window(ctx context.Context, query string, end time.Time) (time.Duration, error) {
+	window := firstWindow
+	for grow := true; ; {
+		count, err := s.count(ctx, query+" AND StartTime > "+quoteTime(end.Add(-window)))
+		switch {
+		case err != nil:
+			return 0, err
+		case count > maxScan && window > minWindow:
+			grow = false
+			window /= 2
+		case count == 0 && grow && window < maxWindow:
+			window *= windowGrowth
+		default:
+			return window, nil
+		}
+	}
+}
+
+// read reads executions of a list, and leaves out those that are not the
+// latest run of their delivery or whose status is another.
+func (s *Store) read(ctx context.Context, executions []*workflowpb.WorkflowExecutionInfo, status Status) ([]Delivery, error) {
+	all := make([]*Delivery, len(executions))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(maxConcurrentReads)
+	for i, execution := range executions {
+		group.Go(func() error {
+			described, err := s.describe(ctx, execution.GetExecution().GetWorkflowId(), "")
+			if errors.Is(err, ErrUnknown) || err == nil && described.GetWorkflowExecutionInfo().GetExecution().GetRunId() != execution.GetExecution().GetRunId() {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			delivery := s.summarize(described.GetWorkflowExecutionInfo())
+			if err := s.add(ctx, &delivery, described); err != nil {
+				return err
+			}
+			if status == "" || status == delivery.Status {
+				all[i] = &delivery
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	found := make([]Delivery, 0, len(all))
+	for _, delivery := range all {
+		if delivery != nil {
+			found = append(found, *delivery)
+		}
+	}
+	return found, nil
+}
+
+// query is the filter in the language of Temporal's visibility.
+func (f Filter) query() string {
+	terms := []string{"WorkflowType = " + quote(workflows.DeliveryType)}
+	equal := func(name, value string) {
+		if value != "" {
+			terms = append(terms, name+" = "+quote(value))
+		}
+	}
+	equal(workflows.Destination.GetName(), f.Destination)
+	equal(workflows.EventType.GetName(), f.Type)
+	equal(workflows.Installation.GetName(), f.Installation)
+	equal(workflows.Space.GetName(), f.Space)
+	equal(workflows.Site.GetName(), f.Site)
+	equal(workflows.Job.GetName(), f.Job)
+	if !f.Since.IsZero() {
+		terms = append(terms, "StartTime >= "+quoteTime(f.Since))
+	}
+	if !f.Until.IsZero() {
+		terms = append(terms, "StartTime < "+quoteTime(f.Until))
+	}
+	switch f.Status {
+	case Pending, Retrying, Held:
+		terms = append(terms, "ExecutionStatus = 'Running'")
+	case Delivered:
+		terms = append(terms, "ExecutionStatus = 'Completed'")
+	case Undelivered:
+		terms = append(terms, "ExecutionStatus IN ('Failed', 'TimedOut')")
+	case Cancelled:
+		terms = append(terms, "ExecutionStatus IN ('Canceled', 'Terminated')")
+	}
+	return strings.Join(terms, " AND ")
+}
+
+// oldestFirst sorts executions by their start.
+func oldestFirst(executions []*workflowpb.WorkflowExecutionInfo) {
+	slices.SortFunc(executions, func(a, b *workflowpb.WorkflowExecutionInfo) int { return compare(position(b), position(a)) })
+}
+
+func quote(s string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
+}
+
+func quoteTime(t time.Time) string {
+	return quote(t.UTC().Format(time.RFC3339Nano))
+}
+
+func (s *Store) count(ctx context.Context, query string) (int64, error) {
+	response, err := s.client.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Query: query})
+	return response.GetCount(), err
+}
+
+// list is every execution that a query finds, as one request has them as long
+// as they are no more than maxScan.
+func (s *Store) list(ctx context.Context, query string) ([]*workflowpb.WorkflowExecutionInfo, error) {
+	var (
+		all   []*workflowpb.WorkflowExecutionInfo
+		token []byte
+	)
+	for {
+		response, err := s.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+			Query: query, PageSize: maxScan, NextPageToken: token,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("list: %w", err)
+		}
+		all = append(all, response.GetExecutions()...)
+		if token = response.GetNextPageToken(); len(token) == 0 {
+			return all, nil
+		}
+	}
+}

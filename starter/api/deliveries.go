@@ -1,0 +1,239 @@
+// Package api is the HTTP room where operators look at deliveries and
+// send them again. It knows how to ask the store, not how Temporal keeps them.
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gorilla/mux"
+	"go.temporal.io/api/serviceerror"
+
+	"github.com/gitbook-courier/courier/config"
+	"github.com/gitbook-courier/courier/deliveries"
+	"github.com/gitbook-courier/courier/internal/codec"
+	"github.com/gitbook-courier/courier/starter/respond"
+)
+
+const (
+	defaultLimit = 50
+	maxLimit     = 200
+)
+
+// API serves what operators see of deliveries and do to them.
+type API struct {
+	store  *deliveries.Store
+	config config.Config
+	log    *slog.Logger
+	now    func() time.Time
+}
+
+// NewAPI makes the API's handlers. It does no I/O.
+func NewAPI(s *deliveries.Store, c config.Config, log *slog.Logger, now func() time.Time) *API {
+	return &API{store: s, config: c, log: log, now: now}
+}
+
+// Register registers the API's routes below /api.
+func (a *API) Register(r *mux.Router) {
+	route := func(path, method string, h respond.Handler) {
+		r.Handle(path, respond.Methods(a.log, map[string]http.Handler{method: a.handle(h)}))
+	}
+	const one = "/api/deliveries/{destination}/{eventId}"
+	route("/api/deliveries", http.MethodGet, a.list)
+	route(one, http.MethodGet, a.get)
+	route(one+"/redeliver", http.MethodPost, a.redeliver)
+	route(one+"/retry", http.MethodPost, a.retry)
+	route(one+"/cancel", http.MethodPost, a.cancel)
+	route("/api/redeliveries", http.MethodPost, a.redeliverMany)
+	r.Handle("/api/redeliveries/{id}", respond.Methods(a.log, map[string]http.Handler{
+		http.MethodGet: a.handle(a.job), http.MethodDelete: a.handle(a.cancelJob),
+	}))
+	route("/api/destinations", http.MethodGet, a.listDestinations)
+	route("/api/destinations/{name}/pause", http.MethodPost, a.pause)
+	route("/api/destinations/{name}/resume", http.MethodPost, a.resume)
+	route("/api/destinations/{name}/test", http.MethodPost, a.test)
+}
+
+// apiTimeout bounds what one request may ask of Temporal.
+const apiTimeout = 15 * time.Second
+
+// handle serves h within the time that a request has.
+func (a *API) handle(h respond.Handler) http.Handler {
+	return respond.Handle(a.log, explain(func(w http.ResponseWriter, r *http.Request) error {
+		ctx, cancel := context.WithTimeout(r.Context(), apiTimeout)
+		defer cancel()
+		return h(w, r.WithContext(ctx))
+	}))
+}
+
+// explain turns what can go wrong with a delivery into an answer.
+func explain(h respond.Handler) respond.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		err := h(w, r)
+		var (
+			state       *deliveries.StateError
+			unavailable *serviceerror.Unavailable
+			late        *serviceerror.DeadlineExceeded
+		)
+		switch {
+		case errors.Is(err, deliveries.ErrUnknown), errors.Is(err, deliveries.ErrJobUnknown):
+			return respond.NewError(http.StatusNotFound, err.Error())
+		case errors.As(err, &state):
+			return respond.NewError(http.StatusConflict, state.Reason)
+		case errors.Is(err, codec.ErrKeyMissing):
+			return &respond.Error{Status: http.StatusInternalServerError, Message: codec.ErrKeyMissing.Error(), Cause: err}
+		case errors.As(err, &unavailable), errors.As(err, &late), errors.Is(err, context.DeadlineExceeded):
+			return &respond.Error{Status: http.StatusServiceUnavailable, Message: "Temporal cannot be reached", Cause: err}
+		default:
+			return err
+		}
+	}
+}
+
+// list serves GET /api/deliveries.
+func (a *API) list(w http.ResponseWriter, r *http.Request) error {
+	query, err := parseQuery(r.URL.RawQuery)
+	if err != nil {
+		return respond.NewError(http.StatusBadRequest, err.Error())
+	}
+	page, err := a.store.List(r.Context(), query.filter, query.limit, query.cursor, a.now())
+	if errors.Is(err, deliveries.ErrCursor) {
+		return respond.NewError(http.StatusBadRequest, "cursor "+err.Error())
+	}
+	if err != nil {
+		return err
+	}
+	respond.JSON(w, http.StatusOK, page)
+	return nil
+}
+
+// get serves GET /api/deliveries/{destination}/{eventId}.
+func (a *API) get(w http.ResponseWriter, r *http.Request) error {
+	destination, eventID := address(r)
+	delivery, err := a.store.Get(r.Context(), destination, eventID)
+	if err != nil {
+		return err
+	}
+	respond.JSON(w, http.StatusOK, delivery)
+	return nil
+}
+
+// done is the answer to an action on a delivery.
+type done struct {
+	Destination string `json:"destination"`
+	EventID     string `json:"eventId"`
+	RunID       string `json:"runId,omitempty"`
+}
+
+// redeliver serves POST /api/deliveries/{destination}/{eventId}/redeliver.
+func (a *API) redeliver(w http.ResponseWriter, r *http.Request) error {
+	destination, eventID := address(r)
+	runID, err := a.store.Redeliver(r.Context(), destination, eventID, a.config)
+	if err != nil {
+		return err
+	}
+	respond.JSON(w, http.StatusAccepted, done{destination, eventID, runID})
+	return nil
+}
+
+// retry serves POST /api/deliveries/{destination}/{eventId}/retry.
+func (a *API) retry(w http.ResponseWriter, r *http.Request) error {
+	destination, eventID := address(r)
+	if err := a.store.Retry(r.Context(), destination, eventID); err != nil {
+		return err
+	}
+	respond.JSON(w, http.StatusAccepted, done{Destination: destination, EventID: eventID})
+	return nil
+}
+
+// cancel serves POST /api/deliveries/{destination}/{eventId}/cancel.
+func (a *API) cancel(w http.ResponseWriter, r *http.Request) error {
+	destination, eventID := address(r)
+	if err := a.store.Cancel(r.Context(), destination, eventID); err != nil {
+		return err
+	}
+	respond.JSON(w, http.StatusAccepted, done{Destination: destination, EventID: eventID})
+	return nil
+}
+
+// address is the delivery that a path names. The router matches the path as
+// it was sent, so that an event id may contain an encoded slash.
+func address(r *http.Request) (destination, eventID string) {
+	vars := mux.Vars(r)
+	return unescape(vars["destination"]), unescape(vars["eventId"])
+}
+
+func unescape(segment string) string {
+	if plain, err := url.PathUnescape(segment); err == nil {
+		return plain
+	}
+	return segment
+}
+
+// listQuery is the query string of a list.
+type listQuery struct {
+	filter deliveries.Filter
+	limit  int
+	cursor string
+}
+
+// parseQuery refuses what it does not know: a filter with a typing error
+// would otherwise list everything.
+func parseQuery(raw string) (listQuery, error) {
+	q := listQuery{limit: defaultLimit}
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return q, errors.New("the query string is not one")
+	}
+	f := &q.filter
+	texts := map[string]*string{
+		"destination": &f.Destination, "type": &f.Type, "installation": &f.Installation, "space": &f.Space, "site": &f.Site, "cursor": &q.cursor,
+	}
+	var status, limit string
+	texts["status"], texts["limit"] = &status, &limit
+	times := map[string]*time.Time{"since": &f.Since, "until": &f.Until}
+	for name, all := range values {
+		text, isText := texts[name]
+		moment, isTime := times[name]
+		switch {
+		case len(all) > 1:
+			return q, fmt.Errorf("%s is given twice", name)
+		case isText:
+			*text = all[0]
+		case isTime:
+			if *moment, err = time.Parse(time.RFC3339, all[0]); err != nil {
+				return q, fmt.Errorf("%s is not a time such as 2026-01-31T15:04:05Z", name)
+			}
+		default:
+			return q, fmt.Errorf("%q is not a parameter of this list", name)
+		}
+	}
+	if f.Status = deliveries.Status(status); status != "" && !slices.Contains(deliveries.Statuses(), f.Status) {
+		return q, fmt.Errorf("status must be one of %s", names(deliveries.Statuses()))
+	}
+	if !f.Since.IsZero() && !f.Until.IsZero() && !f.Since.Before(f.Until) {
+		return q, errors.New("since must be before until")
+	}
+	if limit != "" {
+		if q.limit, err = strconv.Atoi(limit); err != nil || q.limit < 1 || q.limit > maxLimit {
+			return q, fmt.Errorf("limit must be 1 to %d", maxLimit)
+		}
+	}
+	return q, nil
+}
+
+func names(statuses []deliveries.Status) string {
+	all := make([]string, len(statuses))
+	for i, status := range statuses {
+		all[i] = string(status)
+	}
+	return strings.Join(all, ", ")
+}

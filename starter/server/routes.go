@@ -1,0 +1,82 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"github.com/gorilla/mux"
+
+	"github.com/gitbook-courier/courier/config"
+	"github.com/gitbook-courier/courier/starter/access"
+	"github.com/gitbook-courier/courier/starter/api"
+	"github.com/gitbook-courier/courier/starter/codecserver"
+	"github.com/gitbook-courier/courier/starter/ingress"
+	"github.com/gitbook-courier/courier/starter/openapi"
+	"github.com/gitbook-courier/courier/starter/respond"
+)
+
+// Rooms are the handlers behind the routes. All are required.
+type Rooms struct {
+	Ingress *ingress.Ingress
+	API     *api.API
+	Codec   *codecserver.Server
+	// Ready is one look at whether events can be stored.
+	Ready func(context.Context) error
+}
+
+// newRouter is every route of the starter, on one screen; those below /api are
+// in api.API.Register. The fixed paths come before /{version}, which matches any
+// single segment.
+func newRouter(c config.Config, rooms Rooms, l limits, log *slog.Logger) *mux.Router {
+	// Events and operators have lines of their own, so that neither locks the
+	// other out. Who shows no token does not get that far.
+	events := newLine(l.events, l, log, "raise max_requests")
+	operators := newLine(l.operators, l, log, "ask for less at once")
+	event := func(h http.Handler) http.Handler {
+		return access.Require(log, c.Access.ForEvents(), access.EventKeys, events.guard(h))
+	}
+	operator := func(h http.Handler) http.Handler {
+		return access.Require(log, c.Access.ForAPI(), access.APIKeys, operators.guard(h))
+	}
+	get := func(h respond.Handler) http.Handler {
+		return respond.Methods(log, map[string]http.Handler{http.MethodGet: respond.Handle(log, h)})
+	}
+
+	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	r.Handle("/healthz", get(healthz))
+	r.Handle("/readyz", get(readyz(rooms.Ready)))
+	r.Handle("/openapi.yaml", get(openapi.Get))
+	r.PathPrefix("/api/").Handler(operator(operatorAPI(rooms.API, log)))
+	r.Handle(codecserver.DecodePath, rooms.Codec.Decode(operator))
+	r.Handle(codecserver.EncodePath, rooms.Codec.Encode(operator))
+	r.Handle("/webhooks/{source}", rooms.Ingress.Relay(events.guard))
+	r.Handle("/{version}", rooms.Ingress.Runtime(event))
+	r.NotFoundHandler = respond.NotFound(log)
+	return r
+}
+
+// operatorAPI is every route below /api, which tokens guard as a whole.
+func operatorAPI(a *api.API, log *slog.Logger) *mux.Router {
+	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	a.Register(r)
+	r.NotFoundHandler = respond.NotFound(log)
+	return r
+}
+
+// healthz serves GET /healthz: the process answers.
+func healthz(w http.ResponseWriter, _ *http.Request) error {
+	respond.Text(w, http.StatusOK, "OK")
+	return nil
+}
+
+// readyz serves GET /readyz: Temporal can be reached, so events can be stored.
+func readyz(ready func(context.Context) error) respond.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if err := ready(r.Context()); err != nil {
+			return respond.NewError(http.StatusServiceUnavailable, "Temporal cannot be reached")
+		}
+		respond.Text(w, http.StatusOK, "OK")
+		return nil
+	}
+}

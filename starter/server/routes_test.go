@@ -1,0 +1,121 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/mux"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gitbook-courier/courier/config"
+	"github.com/gitbook-courier/courier/internal/apitest"
+	"github.com/gitbook-courier/courier/internal/codec"
+	"github.com/gitbook-courier/courier/internal/seal"
+	"github.com/gitbook-courier/courier/starter/api"
+	"github.com/gitbook-courier/courier/starter/codecserver"
+	"github.com/gitbook-courier/courier/starter/ingress"
+	"github.com/gitbook-courier/courier/starter/openapi"
+)
+
+// testRooms are the real rooms in front of that store.
+func testRooms(c config.Config, keys *seal.Keyring, store ingress.Store, ready func(context.Context) error, log *slog.Logger) Rooms {
+	return Rooms{
+		Ingress: ingress.New(c, keys, store, log, time.Now),
+		API:     api.NewAPI(nil, c, log, time.Now),
+		Codec:   codecserver.NewServer(codec.New(keys, false), nil, log),
+		Ready:   ready,
+	}
+}
+
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	c := config.Default()
+	log := slog.New(slog.DiscardHandler)
+	keys, err := c.Keyring()
+	require.NoError(t, err)
+	reachable := func(context.Context) error { return nil }
+	unreachable := func(context.Context) error { return errors.New("dial tcp 10.1.2.3:7233: refused") }
+	tests := []struct {
+		give       string
+		giveReady  func(context.Context) error
+		wantStatus int
+		wantBody   string
+		wantAllow  string
+	}{
+		{"GET /healthz", unreachable, 200, "OK", ""},
+		{"HEAD /healthz", unreachable, 200, "OK", ""},
+		{"POST /healthz", reachable, 405, `{"error":"method not allowed; use GET"}`, "GET"},
+		{"GET /readyz", reachable, 200, "OK", ""},
+		{"GET /readyz", unreachable, 503, `{"error":"Temporal cannot be reached"}`, ""},
+		{"GET /openapi.yaml", unreachable, 200, string(openapi.Document), ""},
+		{"POST /v2", reachable, 400, "Unsupported version v2", ""},
+		{"POST /v1%2Fx", reachable, 400, "Unsupported version v1%2Fx", ""},
+		{"GET /v1", reachable, 405, `{"error":"method not allowed; use POST"}`, "POST"},
+		{"POST /v1", reachable, 415, `{"error":"the content type is not multipart/form-data"}`, ""},
+		{"POST /webhooks/none", reachable, 404, `{"error":"no such source; it must be one of the configuration's sources"}`, ""},
+		{"GET /api/deliveries?status=lost", reachable, 400, `{"error":"status must be one of pending, retrying, held, delivered, undelivered, cancelled"}`, ""},
+		{"PUT /api/deliveries", reachable, 405, `{"error":"method not allowed; use GET"}`, "GET"},
+		{"POST /api/deliveries", reachable, 405, `{"error":"method not allowed; use GET"}`, "GET"},
+		{"GET /api/nothing", reachable, 404, `{"error":"no such route"}`, ""},
+		{"GET /", reachable, 404, `{"error":"no such route"}`, ""},
+		{"POST /v1/more", reachable, 404, `{"error":"no such route"}`, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.give, func(t *testing.T) {
+			t.Parallel()
+			handler := apitest.Validate(t, newRouter(c, testRooms(c, keys, nil, tt.giveReady, log), newLimits(c), log))
+			method, path, _ := strings.Cut(tt.give, " ")
+			w := httptest.NewRecorder()
+			r := httptest.NewRequestWithContext(t.Context(), method, path, nil)
+			r.Host = "127.0.0.1:8080"
+			handler.ServeHTTP(w, r)
+			require.Equal(t, tt.wantStatus, w.Code)
+			require.Equal(t, tt.wantBody, w.Body.String())
+			require.Equal(t, tt.wantAllow, w.Header().Get("Allow"))
+		})
+	}
+}
+
+// TestRoutesAreThoseOfTheOpenAPIDocument compares paths and methods, both ways.
+func TestRoutesAreThoseOfTheOpenAPIDocument(t *testing.T) {
+	t.Parallel()
+	document, err := apitest.Load()
+	require.NoError(t, err)
+	documented := make(map[string][]string)
+	for path, item := range document.Paths.Map() {
+		documented[path] = slices.Sorted(maps.Keys(item.Operations()))
+	}
+
+	c := config.Default()
+	c.Sources = []config.Source{{Name: "x"}}
+	log := slog.New(slog.DiscardHandler)
+	keys, err := c.Keyring()
+	require.NoError(t, err)
+	rooms := testRooms(c, keys, nil, nil, log)
+	registered := make(map[string][]string)
+	collect := func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
+		path, err := route.GetPathTemplate()
+		require.NoError(t, err)
+		if path == "/api/" {
+			return nil // the room below it is walked on its own
+		}
+		// A method that no route has is answered with those that it has.
+		target := strings.NewReplacer("{version}", "v1", "{source}", "x").Replace(path)
+		w := httptest.NewRecorder()
+		route.GetHandler().ServeHTTP(w, mux.SetURLVars(httptest.NewRequestWithContext(t.Context(), "NONE", target, nil), map[string]string{"version": "v1", "source": "x"}))
+		require.Equal(t, http.StatusMethodNotAllowed, w.Code, path)
+		registered[path] = strings.Split(w.Header().Get("Allow"), ", ")
+		return nil
+	}
+	require.NoError(t, newRouter(c, rooms, newLimits(c), log).Walk(collect))
+	require.NoError(t, operatorAPI(rooms.API, log).Walk(collect))
+	require.Equal(t, documented, registered)
+}

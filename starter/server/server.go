@@ -1,0 +1,94 @@
+// Package server is the starter's HTTP server: the listener, TLS, the admission
+// of requests and every route. It knows the rooms' handlers, not what they do.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"github.com/gitbook-courier/courier/config"
+)
+
+// maxHeaderBytes bounds the headers of a request.
+const maxHeaderBytes = 64 << 10
+
+// Server is the starter's HTTP server.
+type Server struct {
+	http         *http.Server
+	certificates *certificates // nil without TLS
+	log          *slog.Logger
+	failed       func()
+}
+
+// New makes the server of the rooms' routes, at the configuration's address. now
+// is the clock by which certificates are read again; failed is called when the
+// server can't go on. It does no I/O.
+func New(c config.Config, rooms Rooms, log *slog.Logger, now func() time.Time, failed func()) *Server {
+	l := newLimits(c)
+	return newServer(c, newRouter(c, rooms, l, log), l, newCertificates(c, log, now), log, failed)
+}
+
+func newServer(c config.Config, handler http.Handler, l limits, certificates *certificates, log *slog.Logger, failed func()) *Server {
+	return &Server{
+		http: &http.Server{
+			Addr:              c.Listen,
+			Handler:           unasked(l, handler),
+			MaxHeaderBytes:    maxHeaderBytes,
+			ReadHeaderTimeout: l.header,
+			ReadTimeout:       l.read(),
+			WriteTimeout:      l.write,
+			IdleTimeout:       l.idle,
+			ConnState:         newConnections(l.connections).track,
+			// What HTTP/2 takes in before a request has its place: these are
+			// the least that the protocol recommends and net/http permits.
+			HTTP2: &http.HTTP2Config{
+				MaxConcurrentStreams:          100,
+				MaxReceiveBufferPerConnection: 64 << 10,
+				MaxReceiveBufferPerStream:     64 << 10,
+			},
+			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		},
+		certificates: certificates,
+		log:          log,
+		failed:       failed,
+	}
+}
+
+// Start listens, and serves in the background. An address that is taken or a
+// certificate that cannot be used is an error.
+func (s *Server) Start(ctx context.Context) error {
+	scheme, serve := "http", s.http.Serve
+	if s.certificates != nil {
+		if err := s.certificates.open(); err != nil {
+			return err
+		}
+		s.http.TLSConfig = s.certificates.config()
+		scheme, serve = "https", func(l net.Listener) error { return s.http.ServeTLS(l, "", "") }
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.http.Addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("listen: %s is taken by another process; choose another address", s.http.Addr)
+	}
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	s.log.Info("listening", "scheme", scheme, "address", listener.Addr().String())
+	go func() {
+		if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error("HTTP server stopped", "error", err)
+			s.failed()
+		}
+	}()
+	return nil
+}
+
+// Stop takes no new requests, and waits for those under way until ctx is done.
+func (s *Server) Stop(ctx context.Context) error {
+	return s.http.Shutdown(ctx)
+}
