@@ -32,6 +32,10 @@ const maxHeld = 24 * time.Hour
 // reading the attempt log and reporting.
 const attemptGrace = 5 * time.Second
 
+// DefaultUnknownPatience is for how long a delivery waits for a worker that
+// knows its destination, when its input does not say.
+const DefaultUnknownPatience = 24 * time.Hour
+
 // Reasons for a run of a Delivery.
 const (
 	// ReasonEvent is the event that came in.
@@ -59,6 +63,9 @@ type DeliveryInput struct {
 	// Notify is the start of the input of a notice, when a destination is to be
 	// told that the delivery was given up.
 	Notify *DeliveryInput `json:"notify,omitempty"`
+	// UnknownPatienceMs is for how long the delivery waits, in milliseconds, while
+	// no worker knows its destination. Zero is DefaultUnknownPatience.
+	UnknownPatienceMs int64 `json:"unknownPatienceMs,omitempty"`
 	// AcceptedAt is when Courier accepted the event, in UTC.
 	AcceptedAt time.Time `json:"acceptedAt"`
 }

@@ -15,6 +15,9 @@ const (
 	HoldPaused = "paused"
 	// HoldFailing is a destination that has been failing for long.
 	HoldFailing = "failing"
+	// HoldReleasing is no hold: it releases deliveries that still wait for one
+	// that is gone, and ends.
+	HoldReleasing = "releasing"
 )
 
 // SetHeldSignal tells a Hold what someone wants; its argument is a bool. True
@@ -22,6 +25,11 @@ const (
 // turns a hold for failing into a pause, which no probe ends. False resumes.
 // It is one signal, because the order of the two counts.
 const SetHeldSignal = "SetHeld"
+
+// SetFailingSignal tells a Hold that its destination fails again; it has no
+// argument. While the hold releases, it holds again and probes; a destination
+// that is held already stays as it is.
+const SetFailingSignal = "SetFailing"
 
 // Memo fields of a Hold, by which others see what it does.
 const (
@@ -65,8 +73,8 @@ type HoldInput struct {
 // ReleaseInput is the input of ReleaseDeliveries.
 type ReleaseInput struct {
 	Destination string `json:"destination"`
-	// Before bounds the deliveries to those that started before it.
-	Before time.Time `json:"before"`
+	// Before is of holds begun by 0.2 and before, and counts no more.
+	Before time.Time `json:"before,omitzero"`
 }
 
 // ReleaseResult is the result of ReleaseDeliveries, and its heartbeat.

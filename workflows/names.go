@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"strings"
 
 	"go.temporal.io/sdk/temporal"
@@ -33,17 +35,62 @@ var (
 	Site = temporal.NewSearchAttributeKeyKeyword("GitBookSite")
 	// Job is the id of the bulk redelivery that started the run, if one did.
 	Job = temporal.NewSearchAttributeKeyKeyword("WebhookRedelivery")
+	// State is what a running delivery waits for: one of the State constants. It
+	// is absent until something goes wrong, and when the delivery is over.
+	State = temporal.NewSearchAttributeKeyKeyword("WebhookState")
+)
+
+// Values of the search attribute State.
+const (
+	// StateRetrying has failed, and is attempted again.
+	StateRetrying = "retrying"
+	// StateHeld waits until the hold of its destination ends.
+	StateHeld = "held"
+	// StateUnknown waits until a worker knows its destination.
+	StateUnknown = "unknown"
 )
 
 // SearchAttributes are the keys that must be registered in the namespace.
 func SearchAttributes() []temporal.SearchAttributeKeyKeyword {
-	return []temporal.SearchAttributeKeyKeyword{Destination, EventType, Installation, Space, Site, Job}
+	return []temporal.SearchAttributeKeyKeyword{Destination, EventType, Installation, Space, Site, Job, State}
 }
+
+// maxDeliveryID is the longest workflow id that every database of Temporal
+// takes, in characters.
+const maxDeliveryID = 255
 
 // DeliveryID is the workflow id of the delivery of an event to a destination.
 // The event's id comes first, so that it finds all its deliveries as a prefix.
+//
+// Where the two are too long together, a hash takes the place of the end of the
+// event's id, and the memo MemoEventID has it in full. An id that looks as if it
+// had such a hash gets one too, so that no two events share a workflow id.
 func DeliveryID(eventID, destination string) string {
-	return eventID + "@" + destination
+	id := eventID + "@" + destination
+	if len(id) <= maxDeliveryID && !looksHashed(eventID) {
+		return id
+	}
+	sum := sha256.Sum256([]byte(eventID))
+	end := hashMark + hex.EncodeToString(sum[:]) + "@" + destination
+	return eventID[:min(len(eventID), maxDeliveryID-len(end))] + end
+}
+
+// HasHashedID is whether the workflow id of the event's delivery to that
+// destination holds a hash, so that the memo must hold the event's id.
+func HasHashedID(eventID, destination string) bool {
+	return DeliveryID(eventID, destination) != eventID+"@"+destination
+}
+
+// hashMark stands before the hash in a workflow id.
+const hashMark = "~"
+
+func looksHashed(eventID string) bool {
+	at := len(eventID) - len(hashMark) - 2*sha256.Size
+	if at < 0 || eventID[at:at+len(hashMark)] != hashMark {
+		return false
+	}
+	_, err := hex.DecodeString(eventID[at+len(hashMark):])
+	return err == nil
 }
 
 // maxFairnessKey is the longest fairness key that Temporal takes, in bytes.
@@ -57,7 +104,8 @@ func Fairness(destination string) temporal.Priority {
 }
 
 // ParseDeliveryID takes a delivery's workflow id apart. An event id may
-// contain an "@", a destination's name may not.
+// contain an "@", a destination's name may not. Of an id with a hash, eventID is
+// not the event's; the memo MemoEventID is.
 func ParseDeliveryID(id string) (eventID, destination string, ok bool) {
 	at := strings.LastIndexByte(id, '@')
 	if at < 1 || at == len(id)-1 {

@@ -22,6 +22,9 @@ const (
 	MemoAcceptedAt = "acceptedAt"
 	// MemoPrevious is the run id of the run before; absent in the first.
 	MemoPrevious = "previousRunId"
+	// MemoEventID is the event's id, where the workflow id holds a hash of it;
+	// absent otherwise.
+	MemoEventID = "eventId"
 )
 
 // Memo is the memo of a run. previous is the run id of the run before, empty
@@ -30,6 +33,9 @@ func Memo(in DeliveryInput, previous string) map[string]any {
 	memo := map[string]any{MemoReason: in.Reason, MemoURL: in.URL, MemoAcceptedAt: in.AcceptedAt.Format(time.RFC3339Nano)}
 	if previous != "" {
 		memo[MemoPrevious] = previous
+	}
+	if HasHashedID(in.EventID, in.Destination) {
+		memo[MemoEventID] = in.EventID
 	}
 	return memo
 }
