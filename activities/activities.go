@@ -24,11 +24,13 @@ type Options struct {
 	Installations Installations
 	// Keys open what SealWebhook sealed. Required.
 	Keys *seal.Keyring
-	// Signaler tells a delivery's workflow of failed attempts. Required.
+	// Signaler reports failed attempts to a delivery's workflow. Required.
 	Signaler Signaler
+	// Journal keeps the attempt logs of running activities. Required.
+	Journal Journal
 	// Holds knows which destinations are held. Required.
 	Holds Holds
-	// Runs knows when runs began. Required.
+	// Runs knows how runs began. Required.
 	Runs Runs
 	// Log takes one line for each attempt that fails. Required.
 	Log *slog.Logger
@@ -54,8 +56,10 @@ type Holds interface {
 	Report(ctx context.Context, destination string, able bool)
 }
 
-// Runs knows when runs began.
+// Runs knows how runs of deliveries began.
 type Runs interface {
+	// Event is the event that a run delivers, byte for byte.
+	Event(ctx context.Context, workflowID, runID string) ([]byte, error)
 	// FirstTask is when the first workflow task of a run was begun, and by which
 	// worker.
 	FirstTask(ctx context.Context, workflowID, runID string) (begun time.Time, worker string, err error)
@@ -89,7 +93,7 @@ func New(o Options) *Activities {
 	a := &Activities{Options: o, public: public, private: newTransport(newDialer(), nil, ""), lanes: newLanes(), outcomes: newOutcomes(), limiters: make(map[string]*limiter)}
 	for name, target := range o.Destinations {
 		if target.Limits != (Limits{}) {
-			a.limiters[name] = newLimiter(target.Limits)
+			a.limiters[name] = newLimiter(target.Limits, a.Now)
 		}
 	}
 	return a
@@ -98,6 +102,7 @@ func New(o Options) *Activities {
 // Register registers the activities under the names of their methods.
 func (a *Activities) Register(registry worker.ActivityRegistry) {
 	registry.RegisterActivity(a.SendWebhook)
+	registry.RegisterActivity(a.SendWebhookExpress)
 	registry.RegisterActivity(a.ProbeDestination)
 }
 

@@ -38,24 +38,26 @@ const (
 	FailureDestinationUnknown = "DestinationUnknown"
 )
 
-// FailureHeld ends SendWebhook without an attempt, because the deliveries to
-// the destination are held. It is no outcome of an attempt: the workflow waits
-// for the release, and then sends.
-const FailureHeld = "Held"
+// Failure types of an execution of SendWebhook that made no request. They are
+// outcomes of no attempt.
+const (
+	// FailureHeld ends the activity, because the deliveries to the destination are
+	// held. The workflow waits for the release, and then sends.
+	FailureHeld = "Held"
+	// FailureCancelled ends the activity, because its delivery was cancelled before
+	// the request.
+	FailureCancelled = "Cancelled"
+	// FailureNoTurn is retried: the destination's limits left no turn.
+	FailureNoTurn = "NoTurn"
+	// FailureNotSent is retried: this worker or Temporal was not up to it.
+	FailureNotSent = "NotSent"
+	// FailureUnreadable is retried: the worker lacks the key of its input.
+	FailureUnreadable = codec.FailureUnreadable
+)
 
-// FailureNoTurn ends SendWebhook without an attempt, because the destination's
-// limits left no turn for it within MaxTurnWait, or the worker stopped before.
-// It is no outcome of an attempt: the workflow queues up again.
-const FailureNoTurn = "NoTurn"
-
-// FailureUnreadable ends SendWebhook without an attempt, because its worker
-// lacks the key of what it was given. It is no outcome of an attempt: the
-// workflow sends again a little later.
-const FailureUnreadable = codec.FailureUnreadable
-
+// finalFailures end the activity, whoever fails so.
 var finalFailures = []string{
-	FailureRejected, FailureRedirected, FailureAddressForbidden, FailureDestinationUnknown, FailureHeld, FailureNoTurn,
-	FailureUnreadable,
+	FailureRejected, FailureRedirected, FailureAddressForbidden, FailureDestinationUnknown, FailureHeld, FailureCancelled,
 }
 
 // verdict is what one attempt came to.
@@ -68,6 +70,8 @@ type verdict struct {
 	retry bool
 	// retryAfter is the wait that the destination asked for, 0 when it did not.
 	retryAfter time.Duration
+	// notSent is whether no request was made, for a reason of this worker's own.
+	notSent bool
 }
 
 // classify decides what an attempt came to: the reply's status and headers
@@ -82,9 +86,9 @@ func classify(statusCode int, header http.Header, err error, now time.Time) verd
 	case statusCode >= 200 && statusCode <= 299:
 		return verdict{outcome: OutcomeDelivered}
 	case statusCode == http.StatusTooManyRequests:
-		return verdict{FailureRateLimited, reason, true, retryAfter(header, now)}
+		return verdict{outcome: FailureRateLimited, reason: reason, retry: true, retryAfter: retryAfter(header, now)}
 	case statusCode >= 500:
-		return verdict{FailureUnavailable, reason, true, retryAfter(header, now)}
+		return verdict{outcome: FailureUnavailable, reason: reason, retry: true, retryAfter: retryAfter(header, now)}
 	case statusCode >= 300 && statusCode <= 399:
 		return verdict{outcome: FailureRedirected, reason: reason + "; redirects are not followed, give the final URL"}
 	default:
@@ -117,13 +121,13 @@ func classifyError(err error) verdict {
 	case errors.Is(err, ssrf.ErrProhibitedIP), errors.Is(err, ssrf.ErrProhibitedNetwork), errors.Is(err, ssrf.ErrInvalidHostPort):
 		return verdict{outcome: FailureAddressForbidden, reason: "the address is private or reserved; set allow_private to permit it: " + err.Error()}
 	case errors.Is(err, context.Canceled):
-		return verdict{FailureUnavailable, "the worker was stopped during the request", true, 0}
+		return verdict{outcome: FailureUnavailable, reason: "the worker was stopped during the request", retry: true, retryAfter: 0}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
-		return verdict{FailureUnavailable, "no answer within the timeout", true, 0}
+		return verdict{outcome: FailureUnavailable, reason: "no answer within the timeout", retry: true, retryAfter: 0}
 	case errors.As(err, &dns):
-		return verdict{FailureUnavailable, describe(dns), true, 0}
+		return verdict{outcome: FailureUnavailable, reason: describe(dns), retry: true, retryAfter: 0}
 	default:
-		return verdict{FailureUnavailable, describe(err), true, 0}
+		return verdict{outcome: FailureUnavailable, reason: describe(err), retry: true, retryAfter: 0}
 	}
 }
 

@@ -72,35 +72,35 @@ func TestClassifyError(t *testing.T) {
 	}{
 		{
 			"refused connection", inURL(&net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}),
-			verdict{FailureUnavailable, "dial tcp: connect: connection refused", true, 0},
+			verdict{outcome: FailureUnavailable, reason: "dial tcp: connect: connection refused", retry: true, retryAfter: 0},
 		},
 		{
 			"unknown host", inURL(&net.DNSError{Err: "no such host", Name: "hooks.invalid", IsNotFound: true}),
-			verdict{FailureUnavailable, "lookup hooks.invalid: no such host", true, 0},
+			verdict{outcome: FailureUnavailable, reason: "lookup hooks.invalid: no such host", retry: true, retryAfter: 0},
 		},
 		{
 			"timeout", inURL(context.DeadlineExceeded),
-			verdict{FailureUnavailable, "no answer within the timeout", true, 0},
+			verdict{outcome: FailureUnavailable, reason: "no answer within the timeout", retry: true, retryAfter: 0},
 		},
 		{
 			"timeout of the connection", inURL(os.ErrDeadlineExceeded),
-			verdict{FailureUnavailable, "no answer within the timeout", true, 0},
+			verdict{outcome: FailureUnavailable, reason: "no answer within the timeout", retry: true, retryAfter: 0},
 		},
 		{
 			"worker stopped", inURL(context.Canceled),
-			verdict{FailureUnavailable, "the worker was stopped during the request", true, 0},
+			verdict{outcome: FailureUnavailable, reason: "the worker was stopped during the request", retry: true, retryAfter: 0},
 		},
 		{
 			"connection closed", inURL(errors.New("EOF")),
-			verdict{FailureUnavailable, "EOF", true, 0},
+			verdict{outcome: FailureUnavailable, reason: "EOF", retry: true, retryAfter: 0},
 		},
 		{
 			"private address", inURL(&net.OpError{Op: "dial", Net: "tcp", Err: fmt.Errorf("%w: 10.0.0.1", ssrf.ErrProhibitedIP)}),
-			verdict{FailureAddressForbidden, "the address is private or reserved; set allow_private to permit it: dial tcp: prohibited IP address: 10.0.0.1", false, 0},
+			verdict{outcome: FailureAddressForbidden, reason: "the address is private or reserved; set allow_private to permit it: dial tcp: prohibited IP address: 10.0.0.1", retry: false, retryAfter: 0},
 		},
 		{
 			"refused URL", checkURL("ftp://example.com/"),
-			verdict{FailureAddressForbidden, "the webhook URL must begin with http:// or https://", false, 0},
+			verdict{outcome: FailureAddressForbidden, reason: "the webhook URL must begin with http:// or https://", retry: false, retryAfter: 0},
 		},
 	}
 	for _, tt := range tests {

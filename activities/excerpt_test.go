@@ -43,9 +43,9 @@ func TestReasonHasNothingOfAReplyThatIsNotHTTP(t *testing.T) {
 		name, give string
 		want       verdict
 	}{
-		{"echo", "POST /?key=geheim HTTP/1.1\r\n\r\n", verdict{FailureUnavailable, broken + "HTTP status code", true, 0}},
-		{"status line", long + "\r\n\r\n", verdict{FailureUnavailable, broken + "HTTP response", true, 0}},
-		{"header", "HTTP/1.1 200 OK\r\n" + long + "\r\n\r\n", verdict{FailureUnavailable, broken + "MIME header: missing colon:", true, 0}},
+		{"echo", "POST /?key=geheim HTTP/1.1\r\n\r\n", verdict{outcome: FailureUnavailable, reason: broken + "HTTP status code", retry: true, retryAfter: 0}},
+		{"status line", long + "\r\n\r\n", verdict{outcome: FailureUnavailable, reason: broken + "HTTP response", retry: true, retryAfter: 0}},
+		{"header", "HTTP/1.1 200 OK\r\n" + long + "\r\n\r\n", verdict{outcome: FailureUnavailable, reason: broken + "MIME header: missing colon:", retry: true, retryAfter: 0}},
 		{"location", "HTTP/1.1 302 Found\r\nLocation: http://[::1geheim\r\nContent-Length: 0\r\n\r\n", verdict{outcome: FailureRedirected, reason: "302 Found; redirects are not followed, give the final URL"}},
 	}
 	for _, tt := range tests {

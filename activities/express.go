@@ -2,64 +2,100 @@ package activities
 
 import (
 	"context"
-	"slices"
-	"time"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 )
 
-// express makes the first attempt in the express lane, once for each run.
-func (a *Activities) express(ctx context.Context, in SendWebhookInput, event converter.RawValue) (SendWebhookResult, error) {
+// SendWebhookExpressType is the type of the local activity of the express lane.
+const SendWebhookExpressType = "SendWebhookExpress"
+
+// ExpressInput is the input of SendWebhookExpress.
+type ExpressInput struct {
+	Webhook
+	// Repeated says that the delivery's first workflow task is done once more, so
+	// that its attempt may have been made before.
+	Repeated bool `json:"repeated,omitempty"`
+}
+
+// SendWebhookExpress makes the first attempt of a delivery, as a local activity
+// in the delivery's first workflow task. A destination that was slow or failed
+// lately does not take the express lane, nor does one with limits; the result
+// then has no attempts. Its error is as SendWebhook's, with the log as its
+// details.
+func (a *Activities) SendWebhookExpress(ctx context.Context, in ExpressInput, event converter.RawValue) (SendWebhookResult, error) {
 	run := activity.GetInfo(ctx).WorkflowExecution
+	first, isNew := a.outcomes.begin(run.RunID, a.Now())
+	if !isNew {
+		// The attempt of the task before may still be under way.
+		select {
+		case <-first.over:
+			return first.result()
+		case <-ctx.Done():
+			return SendWebhookResult{}, ctx.Err()
+		}
+	}
+	var o outcome
+	defer func() { first.end(o) }() // also after a panic
 	if in.Repeated {
-		if first, ok := a.outcomes.recall(run.RunID); ok {
-			return first.result, first.err
-		}
-		lost := CompleteLog(nil, 1)
-		begun, worker, err := a.Runs.FirstTask(ctx, run.ID, run.RunID)
-		if err != nil {
-			activity.GetLogger(ctx).Warn("it is unknown when the attempt began", "error", err)
-		}
-		lost[0].StartedAt, lost[0].Worker = begun.UTC(), worker
-		return SendWebhookResult{}, handOver(FailureUnavailable, lost)
+		o.log = a.lostAttempt(ctx, run.ID, run.RunID)
 	}
-	var first firstAttempt
-	if started := a.Now(); a.limiters[in.Destination] == nil && a.lanes.enter(in.Destination, started) {
-		defer a.lanes.leave(in.Destination, started)
-		first.result, first.err = a.send(ctx, in, event, nil)
+	if o.log == nil {
+		o = a.expressAttempt(ctx, in, run.ID, event.Payload().GetData())
 	}
-	a.outcomes.remember(run.RunID, first)
-	return first.result, first.err
+	return o.result()
 }
 
-// takeOver fails as the attempt in the express lane did, so that Temporal
-// counts it and waits for what is left of the wait.
-func (a *Activities) takeOver(ctx context.Context, in SendWebhookInput) error {
-	log := slices.Clone(in.Attempts)
-	last := &log[len(log)-1]
-	left := milliseconds(last.WaitMs)
-	if last.WaitMs == 0 { // it was interrupted, and nobody drew the wait
-		left = delay(in.Retries()[last.Number-1], 0, 0, a.Random())
-		last.WaitMs = left.Milliseconds()
-	} else {
-		// The duration was cut to milliseconds, and no wait may be too short.
-		// Another worker's clock may be behind.
-		ended := last.StartedAt.Add(milliseconds(last.DurationMs + 1))
-		left = min(left, left-a.Now().Sub(ended))
+// expressAttempt makes the attempt, if the lane is open. An outcome without log
+// and error is that nothing was sent.
+func (a *Activities) expressAttempt(ctx context.Context, in ExpressInput, workflowID string, body []byte) outcome {
+	started := a.Now()
+	if a.limiters[in.Destination] != nil || !a.lanes.enter(in.Destination, started) {
+		return outcome{}
 	}
-	kind := last.Outcome
-	if kind == OutcomeInterrupted {
-		kind = FailureUnavailable
+	defer a.lanes.leave(in.Destination, started)
+	if a.Holds.Held(ctx, in.Destination) {
+		return outcome{err: final(FailureHeld, "deliveries to "+in.Destination+" are held", nil)}
 	}
-	activity.RecordHeartbeat(ctx, log)
-	// No delay at all would mean the policy's own.
-	return retryable(kind, last.Error, max(left, time.Millisecond))
+	target, err := a.resolve(in.Destination, workflowID, in.Sealed)
+	if err != nil {
+		return outcome{err: final(FailureDestinationUnknown, err.Error(), nil)}
+	}
+	o := a.try(ctx, in.Webhook, target, body, []Attempt{a.newEntry(1)})
+	if o.log == nil {
+		return outcome{} // no request could be made
+	}
+	return o
 }
 
-// handOver is the failure of the first attempt, which the workflow hands to
-// Temporal's own retry policy.
-func handOver(kind string, log []Attempt) error {
-	return temporal.NewApplicationErrorWithOptions(log[len(log)-1].Error, kind, temporal.ApplicationErrorOptions{Details: []any{log}})
+// result is the outcome as SendWebhookExpress returns it: without the error that
+// is for Temporal's retries, but with the log, for the workflow.
+func (o outcome) result() (SendWebhookResult, error) {
+	switch n := len(o.log); {
+	case isFinal(o.err):
+		return SendWebhookResult{}, o.err
+	case n == 0 || o.log[n-1].Outcome == OutcomeDelivered:
+		return SendWebhookResult{Attempts: o.log}, nil
+	default:
+		last := o.log[n-1]
+		return SendWebhookResult{}, temporal.NewApplicationErrorWithOptions(last.Error, failureType(last), temporal.ApplicationErrorOptions{Details: []any{o.log}})
+	}
+}
+
+// lostAttempt is the log of a first attempt that another worker may have made
+// before it vanished; nil when none was made: a task that was lost on its way to
+// this very worker was not begun.
+func (a *Activities) lostAttempt(ctx context.Context, workflowID, runID string) []Attempt {
+	begun, worker, err := a.Runs.FirstTask(ctx, workflowID, runID)
+	if err == nil && worker == a.Worker && a.outcomes.wouldKnow(begun) {
+		return nil
+	}
+	lost := CompleteLog(nil, 1)
+	if err != nil {
+		activity.GetLogger(ctx).Warn("the start of the attempt is not known", "error", err)
+		return lost
+	}
+	lost[0].StartedAt, lost[0].Worker = begun.UTC(), worker
+	return lost
 }

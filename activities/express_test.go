@@ -14,19 +14,19 @@ import (
 type now struct{ time.Time }
 
 // expressBench makes first attempts in the express lane of one worker.
-func expressBench(t *testing.T, target activities.Target) (send func(activities.SendWebhookInput) ([]activities.Attempt, error), at *now) {
+func expressBench(t *testing.T, target activities.Target) (send func(activities.ExpressInput) ([]activities.Attempt, error), at *now) {
 	t.Helper()
 	b := newBench(t, target)
 	at = &now{clock}
 	b.options.Now = func() time.Time { return at.Time }
 	a := activities.New(b.options)
-	b.env.RegisterActivity(a.SendWebhook)
+	b.env.RegisterActivity(a.SendWebhookExpress)
 	t.Cleanup(func() {
-		require.Empty(t, b.heartbeats, "a local activity has no heartbeats")
+		require.Empty(t, b.journal.Logs(), "its log is in the history with its result")
 		require.Empty(t, b.signals.all, "its workflow waits for it")
 	})
-	return func(in activities.SendWebhookInput) ([]activities.Attempt, error) {
-		value, err := b.env.ExecuteLocalActivity(a.SendWebhook, in, activities.EventPayload([]byte(oddEvent)))
+	return func(in activities.ExpressInput) ([]activities.Attempt, error) {
+		value, err := b.env.ExecuteLocalActivity(a.SendWebhookExpress, in, activities.EventPayload([]byte(oddEvent)))
 		if err != nil {
 			return nil, err
 		}
@@ -36,11 +36,13 @@ func expressBench(t *testing.T, target activities.Target) (send func(activities.
 	}, at
 }
 
+func first() activities.ExpressInput { return activities.ExpressInput{Webhook: input().Webhook} }
+
 func TestExpressLaneDelivers(t *testing.T) {
 	t.Parallel()
 	receiver := hooktest.New(t)
 	send, _ := expressBench(t, targetOf(receiver))
-	log, err := send(input())
+	log, err := send(first())
 	require.NoError(t, err)
 	require.Equal(t, []activities.Attempt{{Number: 1, StartedAt: clock, StatusCode: 200, Outcome: activities.OutcomeDelivered, Worker: "1@host"}}, log)
 	require.Equal(t, oddEvent, string(receiver.Requests()[0].Body))
@@ -51,13 +53,13 @@ func TestExpressLaneDelivers(t *testing.T) {
 func TestExpressLaneHandsOver(t *testing.T) {
 	t.Parallel()
 	send, _ := expressBench(t, targetOf(hooktest.New(t, hooktest.Answer{Status: 503})))
-	_, err := send(input())
+	_, err := send(first())
 	require.Equal(t, failure{kind: "Unavailable", message: "503 Service Unavailable", log: []activities.Attempt{{
 		Number: 1, StartedAt: clock, StatusCode: 503, Outcome: "Unavailable", Error: "503 Service Unavailable", WaitMs: 1050, Worker: "1@host",
 	}}}, failureOf(t, err))
 
 	send, _ = expressBench(t, targetOf(hooktest.New(t, hooktest.Answer{Status: 404})))
-	_, err = send(input())
+	_, err = send(first())
 	require.Equal(t, "Rejected", failureOf(t, err).kind)
 	require.True(t, failureOf(t, err).final)
 }
@@ -66,17 +68,17 @@ func TestExpressLaneIsClosedAfterAFailure(t *testing.T) {
 	t.Parallel()
 	receiver := hooktest.New(t, hooktest.Answer{Status: 503})
 	send, at := expressBench(t, targetOf(receiver))
-	_, err := send(input())
+	_, err := send(first())
 	require.Error(t, err)
 	for _, after := range []time.Duration{0, 9999 * time.Millisecond} {
 		at.Time = clock.Add(after)
-		log, err := send(input())
+		log, err := send(first())
 		require.NoError(t, err)
 		require.Empty(t, log, "nothing is sent after %s", after)
 		require.Len(t, receiver.Requests(), 1)
 	}
 	at.Time = clock.Add(10 * time.Second)
-	log, err := send(input())
+	log, err := send(first())
 	require.NoError(t, err)
 	require.Len(t, log, 1)
 	require.Len(t, receiver.Requests(), 2)
@@ -88,7 +90,7 @@ func TestExpressLaneIsNotForDestinationsWithLimits(t *testing.T) {
 	target := targetOf(receiver)
 	target.Limits.PerSecond = 5
 	send, _ := expressBench(t, target)
-	log, err := send(input())
+	log, err := send(first())
 	require.NoError(t, err)
 	require.Empty(t, log)
 	require.Empty(t, receiver.Requests())
@@ -98,12 +100,12 @@ func TestExpressLaneIsNotForDestinationsWithLimits(t *testing.T) {
 // which knows what the attempt came to, or by another, which does not.
 func TestExpressLaneSendsOnceForEachRun(t *testing.T) {
 	t.Parallel()
-	repeated := input()
+	repeated := first()
 	repeated.Repeated = true
 
 	receiver := hooktest.New(t)
 	send, _ := expressBench(t, targetOf(receiver))
-	first, err := send(input())
+	first, err := send(first())
 	require.NoError(t, err)
 	again, err := send(repeated)
 	require.NoError(t, err)
@@ -123,7 +125,8 @@ func TestExpressLaneSendsOnceForEachRun(t *testing.T) {
 	require.Len(t, receiver.Requests(), 1)
 }
 
-// The activity's own first attempt stands for the one in the express lane.
+// The first execution makes no request, and fails as the attempt in the express
+// lane did.
 func TestSendWebhookTakesOver(t *testing.T) {
 	t.Parallel()
 	failed := activities.Attempt{
@@ -153,10 +156,10 @@ func TestSendWebhookTakesOver(t *testing.T) {
 			receiver := hooktest.New(t)
 			b := newBench(t, targetOf(receiver))
 			in := input()
-			in.HandedOver, in.Attempts = true, []activities.Attempt{tt.give}
-			_, err := b.send(in, oddEvent)
+			in.HandedOver, in.Log.Attempts = true, []activities.Attempt{tt.give}
+			_, err := b.send(in)
 			require.Equal(t, tt.want, failureOf(t, err))
-			require.Equal(t, [][]activities.Attempt{{tt.wantLog}}, b.heartbeats)
+			require.Equal(t, [][]activities.Attempt{{tt.wantLog}}, b.journal.Logs())
 			require.Empty(t, receiver.Requests())
 			require.Empty(t, b.signals.all)
 		})

@@ -2,15 +2,21 @@ package activities
 
 import (
 	"context"
-	"errors"
+	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
 )
 
-// MaxTurnWait is how long a request to a destination with limits waits in the
-// worker for its turn before the delivery queues up again.
-const MaxTurnWait = 2 * time.Minute
+const (
+	// maxTurnWait is how long an execution waits in the worker for its turn, well
+	// within HeartbeatTimeout. One whose turn is further away comes back by then.
+	maxTurnWait = 8 * time.Second
+	// maxComeBack bounds when an execution comes back.
+	maxComeBack = 5 * time.Minute
+	// typicalRequest is how long a request takes until some have been seen.
+	typicalRequest = 100 * time.Millisecond
+)
 
 // Limits bound the requests to a destination in one worker. Zero means none.
 type Limits struct {
@@ -20,52 +26,121 @@ type Limits struct {
 	PerSecond float64
 }
 
-// limiter bounds the requests to one destination.
+// limiter bounds the requests to one destination. Executions of SendWebhook wait
+// in the worker as long as their turn is near. The others come back at times that
+// are as far apart as turns are, so that a long backlog waits in Temporal.
 type limiter struct {
 	free chan struct{} // nil without a bound
 	rate *rate.Limiter
+	// perTurn is the time between two turns by the rate, 0 without a bound.
+	perTurn time.Duration
+	now     func() time.Time
+
+	mu      sync.Mutex
+	waiting int
+	took    time.Duration // a request, on average
+	// comeBack is when the latest execution comes back that was sent away.
+	comeBack time.Time
 }
 
-func newLimiter(bounds Limits) *limiter {
-	l := &limiter{rate: rate.NewLimiter(rate.Inf, 1)}
+func newLimiter(bounds Limits, now func() time.Time) *limiter {
+	l := &limiter{rate: rate.NewLimiter(rate.Inf, 1), now: now, took: typicalRequest}
 	if bounds.Concurrency > 0 {
 		l.free = make(chan struct{}, bounds.Concurrency)
 	}
 	if bounds.PerSecond > 0 {
 		l.rate = rate.NewLimiter(rate.Limit(bounds.PerSecond), 1)
+		l.perTurn = time.Duration(float64(time.Second) / bounds.PerSecond)
 	}
 	return l
 }
 
-// errNoTurn is returned when the limits left no turn in time.
-var errNoTurn = errors.New("the limits left no turn in time")
-
-// wait waits for a turn until ctx is done, MaxTurnWait has passed or the worker
-// stops. Without an error, done must be called at the request's end.
-func (l *limiter) wait(ctx context.Context, stopping <-chan struct{}) (done func(), err error) {
-	ctx, cancel := context.WithTimeout(ctx, MaxTurnWait)
+// wait waits for a turn while it is near, until ctx is done or the worker stops.
+// done must be called at the request's end. Without a turn done is nil, and
+// comeBack is after how long to try again.
+func (l *limiter) wait(ctx context.Context, stopping <-chan struct{}) (done func(), comeBack time.Duration) {
+	if comeBack := l.enter(); comeBack > 0 {
+		return nil, comeBack
+	}
+	defer l.leave()
+	ctx, cancel := context.WithTimeout(ctx, maxTurnWait)
 	defer cancel()
+	stop := make(chan struct{})
+	defer close(stop)
 	go func() {
 		select {
 		case <-stopping:
 			cancel()
-		case <-ctx.Done():
+		case <-stop:
 		}
 	}()
-	done = func() {}
+	release := func() {}
 	if l.free != nil {
 		select {
 		case l.free <- struct{}{}:
-			done = func() { <-l.free }
+			release = func() { <-l.free }
 		case <-ctx.Done():
-			return nil, errNoTurn
+			return nil, l.sendAway()
 		}
 	}
 	if err := l.rate.Wait(ctx); err != nil {
-		done()
-		// It says so at once when the turn would come too late.
-		<-ctx.Done()
-		return nil, errNoTurn
+		release()
+		return nil, l.sendAway()
 	}
-	return done, nil
+	began := l.now()
+	return func() {
+		release()
+		l.observe(l.now().Sub(began))
+	}, 0
+}
+
+// enter joins those that wait, unless the turn is too far away.
+func (l *limiter) enter() (comeBack time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if time.Duration(l.waiting)*l.interval() > maxTurnWait {
+		return l.later()
+	}
+	l.waiting++
+	return 0
+}
+
+func (l *limiter) leave() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.waiting--
+}
+
+func (l *limiter) sendAway() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.later()
+}
+
+// later is when the next one that is sent away comes back. It must be called
+// with the lock held.
+func (l *limiter) later() time.Duration {
+	now := l.now()
+	soonest := now.Add(max(soon, time.Duration(l.waiting)*l.interval()/2))
+	l.comeBack = l.comeBack.Add(l.interval())
+	if l.comeBack.Before(soonest) {
+		l.comeBack = soonest
+	}
+	return min(l.comeBack.Sub(now), maxComeBack)
+}
+
+// interval is the time between two turns. It must be called with the lock held.
+func (l *limiter) interval() time.Duration {
+	interval := l.perTurn
+	if l.free != nil {
+		interval = max(interval, l.took/time.Duration(cap(l.free)))
+	}
+	return interval
+}
+
+// observe takes how long a request took into the average.
+func (l *limiter) observe(took time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.took += (took - l.took) / 8
 }

@@ -25,8 +25,15 @@ func (a *Activities) ProbeDestination(ctx context.Context, destination string) e
 	if err != nil {
 		return err
 	}
-	in := SendWebhookInput{Destination: destination, EventID: id, TimeoutMs: probeTimeout.Milliseconds()}
-	verdict := a.attempt(ctx, in, "", body, &Attempt{Number: int(activity.GetInfo(ctx).Attempt)})
+	target, err := a.resolve(destination, "", nil)
+	if err != nil {
+		return temporal.NewApplicationError(err.Error(), FailureDestinationUnknown)
+	}
+	webhook := Webhook{Destination: destination, EventID: id, TimeoutMs: probeTimeout.Milliseconds()}
+	verdict := a.attempt(ctx, webhook, target, body, &Attempt{Number: int(activity.GetInfo(ctx).Attempt)})
+	if verdict.notSent {
+		return temporal.NewApplicationError(verdict.reason, FailureNotSent)
+	}
 	if verdict.retry {
 		return temporal.NewApplicationError(verdict.reason, verdict.outcome)
 	}

@@ -12,27 +12,24 @@ import (
 // policy knows neither jitter nor Retry-After nor a list of waits.
 
 const (
-	backoffCoefficient = 2
 	// maxJitter is GitBook's: each wait is lengthened by 0 to 10 % of itself.
 	maxJitter = 0.1
+	// maxInterval bounds the wait after an execution that was lost.
+	maxInterval = time.Minute
 )
 
-// RetryPolicy is the policy of SendWebhook for a destination with these waits
-// between its attempts: one attempt more than there are waits. Its intervals
-// serve when no worker could ask for a wait (a crash, a timeout of the whole
-// activity); otherwise the failure's next-retry delay takes their place.
-func RetryPolicy(retries []time.Duration) *temporal.RetryPolicy {
-	policy := &temporal.RetryPolicy{
+// RetryPolicy is the policy of SendWebhook. It has no maximum, because Temporal
+// counts executions and the schedule counts requests: the activity ends it by a
+// final failure. Its intervals are GitBook's. They serve when no worker could ask
+// for a wait (a crash, a missing key); otherwise the failure's next-retry delay
+// takes their place.
+func RetryPolicy() *temporal.RetryPolicy {
+	return &temporal.RetryPolicy{
 		InitialInterval:        time.Second,
-		BackoffCoefficient:     backoffCoefficient,
-		MaximumAttempts:        int32(len(retries)) + 1,
+		BackoffCoefficient:     2,
+		MaximumInterval:        maxInterval,
 		NonRetryableErrorTypes: slices.Clone(finalFailures),
 	}
-	if len(retries) > 0 {
-		policy.InitialInterval = retries[0]
-		policy.MaximumInterval = slices.Max(retries)
-	}
-	return policy
 }
 
 // delay is the wait after an attempt: the scheduled one, lengthened by random

@@ -12,35 +12,17 @@ var gitBookRetries = []time.Duration{time.Second, 2 * time.Second, 4 * time.Seco
 
 func TestRetryPolicy(t *testing.T) {
 	t.Parallel()
-	final := []string{"Rejected", "Redirected", "AddressForbidden", "DestinationUnknown", "Held", "NoTurn", "Unreadable"}
-	tests := []struct {
-		name string
-		give []time.Duration
-		want *temporal.RetryPolicy
-	}{
-		{"GitBook's", gitBookRetries, &temporal.RetryPolicy{
-			InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 4 * time.Second, MaximumAttempts: 4, NonRetryableErrorTypes: final,
-		}},
-		{"none", nil, &temporal.RetryPolicy{
-			InitialInterval: time.Second, BackoffCoefficient: 2, MaximumAttempts: 1, NonRetryableErrorTypes: final,
-		}},
-		{"a destination's own", []time.Duration{5 * time.Second, time.Hour}, &temporal.RetryPolicy{
-			InitialInterval: 5 * time.Second, BackoffCoefficient: 2, MaximumInterval: time.Hour, MaximumAttempts: 3, NonRetryableErrorTypes: final,
-		}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			require.Equal(t, tt.want, RetryPolicy(tt.give))
-		})
-	}
+	require.Equal(t, &temporal.RetryPolicy{
+		InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute,
+		NonRetryableErrorTypes: []string{"Rejected", "Redirected", "AddressForbidden", "DestinationUnknown", "Held", "Cancelled"},
+	}, RetryPolicy())
 }
 
 // The policy that Temporal applies by itself and the waits that SendWebhook
 // asks for must be the same schedule.
 func TestDelayWithoutJitterIsThePolicy(t *testing.T) {
 	t.Parallel()
-	policy := RetryPolicy(gitBookRetries)
+	policy := RetryPolicy()
 	interval := policy.InitialInterval
 	for _, wait := range gitBookRetries {
 		require.Equal(t, interval, delay(wait, 0, 0, 0))

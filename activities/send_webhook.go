@@ -1,9 +1,12 @@
 package activities
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -19,17 +22,32 @@ import (
 // SendWebhookType is the activity type of SendWebhook.
 const SendWebhookType = "SendWebhook"
 
-// AttemptFailedSignal is the signal by which SendWebhook tells its workflow of
+// AttemptFailedSignal is the signal by which SendWebhook reports to its workflow
 // an attempt that failed and will be followed by another. Its argument is the
-// Attempt. It serves the workflow's current details; the log that counts is
-// the one in the heartbeat details.
+// Attempt. It serves the workflow's current details and its search attribute;
+// the log that counts is the one in the heartbeat details.
 const AttemptFailedSignal = "AttemptFailed"
 
 // signalTimeout bounds the signal, which must not hold up the attempt's failure.
 const signalTimeout = 2 * time.Second
 
-// SendWebhookInput is what SendWebhook needs besides the event itself.
-type SendWebhookInput struct {
+const (
+	// SendGrace is how much longer than its request an execution of SendWebhook
+	// may take: to wait for its turn, and for a Temporal that answers slowly.
+	SendGrace = time.Minute
+	// HeartbeatTimeout is after how long without a heartbeat an execution of
+	// SendWebhook counts as lost with its worker.
+	HeartbeatTimeout = 15 * time.Second
+	// heartbeatInterval is the pause between two heartbeats during a request. Most
+	// requests end before the first.
+	heartbeatInterval = 5 * time.Second
+	// soon is the wait before an execution that could not send is repeated.
+	soon = time.Second
+)
+
+// Webhook is the webhook of one delivery, except for the event itself: where it
+// goes, and by which schedule.
+type Webhook struct {
 	// Destination is the name of a configured destination, or InstallationPrefix
 	// and the id of an installation.
 	Destination string `json:"destination"`
@@ -38,19 +56,6 @@ type SendWebhookInput struct {
 	// Sealed is an installation's webhook, sealed by SealWebhook for the
 	// delivery's workflow id; empty for configured destinations.
 	Sealed []byte `json:"sealed,omitempty"`
-	// Attempts are the attempts made before: the one in the express lane, or all
-	// until the delivery was held. They count, and stay in the log.
-	Attempts []Attempt `json:"attempts,omitempty"`
-	// HandedOver says that the activity's own first attempt stands for the last
-	// of Attempts, which the express lane made: it makes no request, and Temporal
-	// goes on from there with its retry policy, count and all.
-	HandedOver bool `json:"handedOver,omitempty"`
-	// Repeated says that the delivery's first workflow task is done once more,
-	// so that its attempt may have been made before.
-	Repeated bool `json:"repeated,omitempty"`
-	// Limited says that the destination had limits when the event was stored:
-	// the activity then waits for its turn.
-	Limited bool `json:"limited,omitempty"`
 	// TimeoutMs bounds one attempt, in milliseconds.
 	TimeoutMs int64 `json:"timeoutMs"`
 	// RetriesMs are the waits between attempts, in milliseconds, before jitter.
@@ -60,18 +65,67 @@ type SendWebhookInput struct {
 }
 
 // Timeout bounds one attempt.
-func (in SendWebhookInput) Timeout() time.Duration { return milliseconds(in.TimeoutMs) }
+func (w Webhook) Timeout() time.Duration { return milliseconds(w.TimeoutMs) }
 
-// Retries are the waits between attempts, those of Attempts included.
-func (in SendWebhookInput) Retries() []time.Duration {
-	retries := make([]time.Duration, len(in.RetriesMs))
-	for i, ms := range in.RetriesMs {
+// Retries are the waits between attempts.
+func (w Webhook) Retries() []time.Duration {
+	retries := make([]time.Duration, len(w.RetriesMs))
+	for i, ms := range w.RetriesMs {
 		retries[i] = milliseconds(ms)
 	}
 	return retries
 }
 
 func milliseconds(ms int64) time.Duration { return time.Duration(ms) * time.Millisecond }
+
+// SendWebhookInput is the input of SendWebhook.
+type SendWebhookInput struct {
+	Webhook
+	// Log holds the attempts made before: the one in the express lane, or all
+	// until the delivery was held. They count, and stay in the log.
+	Log AttemptLog `json:"attempts"`
+	// HandedOver says that the last attempt of Log has just been made by the
+	// express lane: the first execution makes no request, and fails as that
+	// attempt did, so that Temporal goes on from there with its retry policy.
+	HandedOver bool `json:"handedOver,omitempty"`
+}
+
+// AttemptLog is an attempt log in the input of SendWebhook. Its JSON is that of
+// SendWebhookResult, {"attempts":[…]}. Releases up to 0.2 put a bare array there.
+// They can't read the object, which is intended: they count every execution of
+// the activity as a request, and expect the event beside the input.
+type AttemptLog struct {
+	Attempts []Attempt
+	// legacy is whether a workflow of 0.2 or before made the input. Its retry
+	// policy names Held, NoTurn and Unreadable as failures for the workflow.
+	legacy bool
+}
+
+// MarshalJSON implements json.Marshaler.
+func (l AttemptLog) MarshalJSON() ([]byte, error) {
+	return json.Marshal(SendWebhookResult{Attempts: l.Attempts})
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (l *AttemptLog) UnmarshalJSON(data []byte) error {
+	if l.legacy = bytes.HasPrefix(data, []byte("[")); l.legacy {
+		return json.Unmarshal(data, &l.Attempts)
+	}
+	var log SendWebhookResult
+	err := json.Unmarshal(data, &log)
+	l.Attempts = log.Attempts
+	return err
+}
+
+// UnmarshalJSON implements json.Unmarshaler. An input without a log is of 0.2 or
+// before.
+func (in *SendWebhookInput) UnmarshalJSON(data []byte) error {
+	type plain SendWebhookInput
+	given := plain{Log: AttemptLog{legacy: true}}
+	err := json.Unmarshal(data, &given)
+	*in = SendWebhookInput(given)
+	return err
+}
 
 // SendWebhookResult is the result of a delivered webhook.
 type SendWebhookResult struct {
@@ -90,101 +144,71 @@ func EventPayload(event []byte) converter.RawValue {
 	})
 }
 
-// SendWebhook posts the event to its destination: one HTTP request for each
-// attempt, with a fresh timestamp and signature. Its error is an application
-// error of one of the failure types, with the attempt log as its details if it
-// is final or the activity is a local one.
+// SendWebhook posts the event to its destination: at most one HTTP request for
+// each execution, with a fresh timestamp and signature. Its error is an
+// application error of one of the failure types; those that end the activity
+// have the attempt log as their details.
 //
-// As a local activity it is the express lane: the first attempt of a delivery,
-// made in the delivery's first workflow task. A destination that has been slow
-// or unable lately does not take it; the result then has no attempts.
+// The budget counts requests. Before one is made, the log with an entry for it is
+// stored in Temporal; an execution that makes none adds no entry, however often
+// Temporal repeats it. The event is the one that the delivery's run began with;
+// only workflows of 0.2 and before pass it along.
 func (a *Activities) SendWebhook(ctx context.Context, in SendWebhookInput, event converter.RawValue) (SendWebhookResult, error) {
-	info := activity.GetInfo(ctx)
-	switch {
-	case info.IsLocalActivity:
-		return a.express(ctx, in, event)
-	case in.HandedOver && info.Attempt == 1:
-		return SendWebhookResult{}, a.takeOver(ctx, in)
-	}
-	log, err := earlierAttempts(ctx, in, int(info.Attempt)-1)
+	s, err := a.newSending(ctx, in)
 	if err != nil {
 		return SendWebhookResult{}, err
 	}
-	if limiter := a.limiters[in.Destination]; limiter != nil && in.Limited {
-		done, err := limiter.wait(ctx, activity.GetWorkerStopChannel(ctx))
-		if err != nil {
-			return SendWebhookResult{}, final(FailureNoTurn, "the limits of "+in.Destination+" left no turn", log)
+	if in.HandedOver && s.info.Attempt == 1 && !activity.HasHeartbeatDetails(ctx) {
+		return s.takeOver(ctx)
+	}
+	if s.isInterrupted() {
+		if last, ok := a.outcomes.recall(s.run()); ok && len(last.log) == len(s.log) && last.isKnown() {
+			return s.finish(ctx, last)
+		}
+		if n := len(s.log); n > len(in.RetriesMs) {
+			return SendWebhookResult{}, final(FailureUnavailable, s.log[n-1].Error, s.log)
+		}
+	}
+	if limiter := a.limiters[in.Destination]; limiter != nil {
+		done, comeBack := limiter.wait(ctx, activity.GetWorkerStopChannel(ctx))
+		if done == nil {
+			return s.notNow(FailureNoTurn, "the limits of "+in.Destination+" left no turn", comeBack)
 		}
 		defer done()
 	}
-	return a.send(ctx, in, event, log)
-}
-
-// send makes one attempt and adds it to the log.
-func (a *Activities) send(ctx context.Context, in SendWebhookInput, event converter.RawValue, log []Attempt) (SendWebhookResult, error) {
-	info := activity.GetInfo(ctx)
 	if a.Holds.Held(ctx, in.Destination) {
-		return SendWebhookResult{}, final(FailureHeld, "deliveries to "+in.Destination+" are held", log)
+		return SendWebhookResult{}, final(FailureHeld, "deliveries to "+in.Destination+" are held", s.log)
 	}
-	log = append(log, Attempt{
-		Number:    len(log) + 1,
-		StartedAt: a.Now().UTC(),
-		Outcome:   OutcomeSending,
-		Worker:    a.Worker,
-	})
-	entry := &log[len(log)-1]
-	// The first heartbeat goes out at once, so that an attempt is on record
-	// before its request is. A local activity has none.
-	activity.RecordHeartbeat(ctx, log)
-	if err := ctx.Err(); err != nil {
-		return SendWebhookResult{}, err // cancelled before the request
+	body := event.Payload().GetData()
+	if !in.Log.legacy {
+		body, err = a.Runs.Event(ctx, s.info.WorkflowExecution.ID, s.run())
+		switch {
+		case codec.Unreadable(err):
+			return SendWebhookResult{}, err
+		case err != nil:
+			activity.GetLogger(ctx).Warn("the event could not be read from Temporal", "error", err)
+			return SendWebhookResult{}, retryable(FailureNotSent, "the event could not be read from Temporal", soon)
+		}
 	}
-
-	verdict := a.attempt(ctx, in, info.WorkflowExecution.ID, event.Payload().GetData(), entry)
-	took := a.Now().Sub(entry.StartedAt)
-	entry.DurationMs = took.Milliseconds()
-	entry.Outcome, entry.Error = verdict.outcome, verdict.reason
-	a.Holds.Report(ctx, in.Destination, !verdict.retry)
-	a.lanes.report(in.Destination, !verdict.retry, took, a.Now())
-	if verdict.outcome == OutcomeDelivered {
-		return SendWebhookResult{Attempts: log}, nil
-	}
-	defer func() { a.logFailure(in, *entry) }()
-
-	retries := in.Retries()
-	if !verdict.retry || entry.Number > len(retries) {
-		return SendWebhookResult{}, final(verdict.outcome, verdict.reason, log)
-	}
-	wait := delay(retries[entry.Number-1], verdict.retryAfter, milliseconds(in.RetryAfterMaxMs), a.Random())
-	entry.WaitMs = wait.Milliseconds()
-	if info.IsLocalActivity {
-		return SendWebhookResult{}, handOver(verdict.outcome, log)
-	}
-	// This heartbeat is held back until the activity ends, and then precedes
-	// the failure.
-	activity.RecordHeartbeat(ctx, log)
-	a.signal(ctx, info, *entry)
-	return SendWebhookResult{}, retryable(verdict.outcome, verdict.reason, wait)
+	return s.send(ctx, body)
 }
 
-// final is a failure after which SendWebhook is not retried.
-func final(kind, reason string, log []Attempt) error {
-	return temporal.NewApplicationErrorWithOptions(reason, kind, temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{log}})
+// sending is one execution of SendWebhook.
+type sending struct {
+	*Activities
+	in   SendWebhookInput
+	info activity.Info
+	// log holds the attempts before this execution.
+	log []Attempt
 }
 
-// retryable is a failure that Temporal follows with another attempt after the
-// wait.
-func retryable(kind, reason string, wait time.Duration) error {
-	return temporal.NewApplicationErrorWithOptions(reason, kind, temporal.ApplicationErrorOptions{NextRetryDelay: wait})
-}
-
-// earlierAttempts is the log of the attempts before this one: those made
-// before the activity, and failed ones of the activity itself, which left them
-// in their heartbeats. An error is a log that this worker has no key for.
-func earlierAttempts(ctx context.Context, in SendWebhookInput, failed int) ([]Attempt, error) {
-	log := in.Attempts
+// newSending reads the log: of the input, or the later one that an earlier
+// execution left in the heartbeat details. An error is a log that this worker
+// has no key for.
+func (a *Activities) newSending(ctx context.Context, in SendWebhookInput) (*sending, error) {
+	s := &sending{Activities: a, in: in, info: activity.GetInfo(ctx), log: in.Log.Attempts}
 	if activity.HasHeartbeatDetails(ctx) {
-		err := activity.GetHeartbeatDetails(ctx, &log)
+		err := activity.GetHeartbeatDetails(ctx, &s.log)
 		if codec.Unreadable(err) {
 			return nil, err
 		}
@@ -192,24 +216,223 @@ func earlierAttempts(ctx context.Context, in SendWebhookInput, failed int) ([]At
 			activity.GetLogger(ctx).Warn("attempt log is unreadable", "error", err)
 		}
 	}
-	made := len(in.Attempts) + failed
-	if in.HandedOver {
-		made-- // the activity's first stands for the last of them
+	s.log = CompleteLog(s.log, len(s.log))
+	if last, ok := a.outcomes.recall(s.run()); ok && last.unsent && s.isInterrupted() && len(s.log) == len(last.log)+1 {
+		s.log = last.log
 	}
-	return CompleteLog(log, made), nil
+	return s, nil
 }
 
-// attempt makes one request and says what it came to; it enters what the reply
-// was into entry.
-func (a *Activities) attempt(ctx context.Context, in SendWebhookInput, deliveryID string, body []byte, entry *Attempt) verdict {
-	target, err := a.resolve(in.Destination, deliveryID, in.Sealed)
-	if err != nil {
-		return verdict{outcome: FailureDestinationUnknown, reason: err.Error()}
+// isInterrupted is whether the log ends with an attempt whose outcome was not
+// recorded. This worker may know it, if it could not report it.
+func (s *sending) isInterrupted() bool {
+	return len(s.log) > 0 && s.log[len(s.log)-1].Outcome == OutcomeInterrupted
+}
+
+func (s *sending) run() string { return s.info.WorkflowExecution.RunID }
+
+// notNow ends the execution without a request; Temporal repeats it after the
+// wait. A workflow of 0.2 or before has to schedule the activity once more.
+func (s *sending) notNow(kind, reason string, wait time.Duration) (SendWebhookResult, error) {
+	if s.in.Log.legacy {
+		return SendWebhookResult{}, final(FailureNoTurn, reason, s.log)
 	}
+	return SendWebhookResult{}, retryable(kind, reason, wait)
+}
+
+// send makes one attempt and ends the execution with it.
+func (s *sending) send(ctx context.Context, body []byte) (SendWebhookResult, error) {
+	target, err := s.resolve(s.in.Destination, s.info.WorkflowExecution.ID, s.in.Sealed)
+	if err != nil {
+		return SendWebhookResult{}, final(FailureDestinationUnknown, err.Error(), s.log)
+	}
+	log := append(s.log, s.newEntry(len(s.log)+1))
+	if err := s.recordSending(ctx, log); err != nil {
+		return s.unsent(ctx, err)
+	}
+	var o outcome
+	s.whileAlive(ctx, log, func() { o = s.try(ctx, s.in.Webhook, target, body, log) })
+	if o.log == nil {
+		return s.unsent(ctx, o.err)
+	}
+	s.outcomes.remember(s.run(), s.Now(), o)
+	return s.finish(ctx, o)
+}
+
+// newEntry begins the log's entry for a request.
+func (a *Activities) newEntry(number int) Attempt {
+	return Attempt{Number: number, StartedAt: a.Now().UTC(), Outcome: OutcomeSending, Worker: a.Worker}
+}
+
+// recordSending stores the log before the request. It leaves the request its time,
+// and half of the rest to the report after it.
+func (s *sending) recordSending(ctx context.Context, log []Attempt) error {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, (time.Until(deadline)-s.in.Timeout())/2)
+		defer cancel()
+	}
+	return s.Journal.Sending(ctx, s.info.TaskToken, log)
+}
+
+// unsent ends an execution whose request was not made although its entry may
+// have been stored: the log without the entry takes its place.
+func (s *sending) unsent(ctx context.Context, err error) (SendWebhookResult, error) {
+	if errors.Is(err, ErrGone) {
+		return SendWebhookResult{}, activity.ErrResultPending
+	}
+	s.outcomes.remember(s.run(), s.Now(), outcome{log: s.log, unsent: true})
+	failure := retryable(FailureNotSent, reasonNotSent, soon)
+	switch {
+	case temporal.IsCanceledError(err):
+		failure = final(FailureCancelled, "the delivery was cancelled before the request", s.log)
+	case s.in.Log.legacy:
+		failure = final(FailureNoTurn, reasonNotSent, s.log)
+	}
+	return s.fail(ctx, s.log, failure)
+}
+
+// reasonNotSent is of FailureNotSent.
+const reasonNotSent = "no request could be made: this worker or Temporal is overloaded, or the activity was paused"
+
+// fail ends the execution with a failure and the log. It does so although the
+// worker stops.
+func (s *sending) fail(ctx context.Context, log []Attempt, failure error) (SendWebhookResult, error) {
+	reporting := context.WithoutCancel(ctx)
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		reporting, cancel = context.WithDeadline(reporting, deadline)
+		defer cancel()
+	}
+	return SendWebhookResult{}, s.Journal.Failed(reporting, s.info.TaskToken, log, failure)
+}
+
+// whileAlive runs a request, and shows Temporal meanwhile that the worker is
+// alive.
+func (s *sending) whileAlive(ctx context.Context, log []Attempt, request func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	over := make(chan struct{})
+	log = slices.Clone(log)
+	go func() {
+		defer close(over)
+		ticker := time.NewTicker(heartbeatInterval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				// A request under way is not stopped, so nothing depends on the answer.
+				_ = s.Journal.Sending(ctx, s.info.TaskToken, log)
+			}
+		}
+	}()
+	request()
+	cancel()
+	<-over
+}
+
+// try makes the request that the last entry of the log is about, and enters what
+// came of it. Without a log in the outcome, no request was made.
+func (a *Activities) try(ctx context.Context, w Webhook, target Target, body []byte, log []Attempt) outcome {
+	entry := &log[len(log)-1]
+	verdict := a.attempt(ctx, w, target, body, entry)
+	if verdict.notSent {
+		a.Log.Warn("no request could be made", "destination", w.Destination, "event", w.EventID, "reason", verdict.reason)
+		return outcome{err: retryable(FailureNotSent, verdict.reason, soon)}
+	}
+	took := a.Now().Sub(entry.StartedAt)
+	entry.DurationMs = took.Milliseconds()
+	entry.Outcome, entry.Error = verdict.outcome, verdict.reason
+	a.Holds.Report(ctx, w.Destination, !verdict.retry)
+	a.lanes.report(w.Destination, !verdict.retry, took, a.Now())
+	if verdict.outcome == OutcomeDelivered {
+		return outcome{log: log}
+	}
+	defer func() { a.logFailure(w, *entry) }()
+	retries := w.Retries()
+	if !verdict.retry || entry.Number > len(retries) {
+		return outcome{log: log, err: final(verdict.outcome, verdict.reason, log)}
+	}
+	wait := delay(retries[entry.Number-1], verdict.retryAfter, milliseconds(w.RetryAfterMaxMs), a.Random())
+	entry.WaitMs = wait.Milliseconds()
+	return outcome{log: log, err: retryable(verdict.outcome, verdict.reason, wait)}
+}
+
+// finish reports the outcome of the attempt.
+func (s *sending) finish(ctx context.Context, o outcome) (SendWebhookResult, error) {
+	if o.err == nil {
+		return SendWebhookResult{Attempts: o.log}, nil
+	}
+	if isFinal(o.err) {
+		return SendWebhookResult{}, o.err
+	}
+	last := o.log[len(o.log)-1]
+	s.signal(ctx, last)
+	return s.fail(ctx, o.log, s.asFailed(last, s.left(last)))
+}
+
+// asFailed is the failure of an attempt, which Temporal follows with another
+// execution after the wait.
+func (s *sending) asFailed(last Attempt, wait time.Duration) error {
+	// No delay at all would mean the policy's own.
+	return retryable(failureType(last), last.Error, max(wait, time.Millisecond))
+}
+
+// failureType is the type of the failure of an attempt.
+func failureType(failed Attempt) string {
+	if failed.Outcome == OutcomeInterrupted {
+		return FailureUnavailable
+	}
+	return failed.Outcome
+}
+
+// left is how much of the wait after an attempt is left.
+func (s *sending) left(last Attempt) time.Duration {
+	wait := milliseconds(last.WaitMs)
+	// The duration was cut to milliseconds, and no wait may be too short.
+	// Another worker's clock may be behind.
+	ended := last.StartedAt.Add(milliseconds(last.DurationMs + 1))
+	return min(wait, wait-s.Now().Sub(ended))
+}
+
+// takeOver fails as the attempt in the express lane did, so that Temporal waits
+// for what is left of the wait.
+func (s *sending) takeOver(ctx context.Context) (SendWebhookResult, error) {
+	log := slices.Clone(s.log)
+	last := &log[len(log)-1]
+	wait := s.left(*last)
+	if last.WaitMs == 0 { // it was interrupted, and no wait was drawn
+		wait = delay(s.in.Retries()[last.Number-1], 0, 0, s.Random())
+		last.WaitMs = wait.Milliseconds()
+	}
+	return s.fail(ctx, log, s.asFailed(*last, wait))
+}
+
+// final is a failure that ends the activity.
+func final(kind, reason string, log []Attempt) error {
+	return temporal.NewApplicationErrorWithOptions(reason, kind, temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{log}})
+}
+
+// isFinal is whether a failure ends the activity.
+func isFinal(err error) bool {
+	failure, ok := errors.AsType[*temporal.ApplicationError](err)
+	return ok && failure.NonRetryable()
+}
+
+// retryable is a failure that Temporal follows with another execution after the
+// wait.
+func retryable(kind, reason string, wait time.Duration) error {
+	return temporal.NewApplicationErrorWithOptions(reason, kind, temporal.ApplicationErrorOptions{NextRetryDelay: wait})
+}
+
+// attempt makes one request and classifies its reply, which it enters into entry.
+// A request under way outlasts the end of the activity's context.
+func (a *Activities) attempt(ctx context.Context, w Webhook, target Target, body []byte, entry *Attempt) verdict {
 	body = gitbook.Redact(body, target.Redact)
-	ctx, cancel := context.WithTimeout(ctx, in.Timeout())
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timeout())
 	defer cancel()
-	reply, err := post(ctx, a.transport(target), target, a.header(target, in.EventID, entry, body), body)
+	reply, err := post(ctx, a.transport(target), target, a.header(target, w.EventID, entry, body), body)
 	entry.StatusCode, entry.Reply = reply.statusCode, reply.excerpt
 	return classify(reply.statusCode, reply.header, err, a.Now())
 }
@@ -239,18 +462,19 @@ func (a *Activities) header(target Target, eventID string, entry *Attempt, body 
 }
 
 // logFailure writes one line for an attempt that did not deliver.
-func (a *Activities) logFailure(in SendWebhookInput, attempt Attempt) {
-	a.Log.Info("attempt failed", "destination", in.Destination, "event", in.EventID, "attempt", attempt.Number,
+func (a *Activities) logFailure(w Webhook, attempt Attempt) {
+	a.Log.Info("attempt failed", "destination", w.Destination, "event", w.EventID, "attempt", attempt.Number,
 		"outcome", attempt.Outcome, "reason", attempt.Error, "wait", milliseconds(attempt.WaitMs))
 }
 
-// signal tells the workflow of a failed attempt. A signal that is lost leaves
-// the workflow's current details behind, nothing else, so it is only logged.
-func (a *Activities) signal(ctx context.Context, info activity.Info, attempt Attempt) {
-	ctx, cancel := context.WithTimeout(ctx, signalTimeout)
+// signal reports a failed attempt to the workflow. A signal that is lost leaves
+// the workflow's current details and search attribute behind, nothing else, so
+// it is only logged.
+func (s *sending) signal(ctx context.Context, attempt Attempt) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), signalTimeout)
 	defer cancel()
-	err := a.Signaler.SignalWorkflow(ctx, info.WorkflowExecution.ID, info.WorkflowExecution.RunID, AttemptFailedSignal, attempt)
-	if err != nil && !errors.Is(err, context.Canceled) {
-		activity.GetLogger(ctx).Warn("workflow was not told of a failed attempt", "error", err)
+	execution := s.info.WorkflowExecution
+	if err := s.Signaler.SignalWorkflow(ctx, execution.ID, execution.RunID, AttemptFailedSignal, attempt); err != nil {
+		activity.GetLogger(ctx).Warn("a failed attempt could not be reported to the workflow", "error", err)
 	}
 }

@@ -2,6 +2,7 @@ package activities_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -13,8 +14,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
@@ -22,6 +21,7 @@ import (
 	"github.com/gitbook-courier/courier/gitbook"
 	"github.com/gitbook-courier/courier/internal/hooktest"
 	"github.com/gitbook-courier/courier/internal/seal"
+	"github.com/gitbook-courier/courier/internal/temporaltest"
 )
 
 var clock = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
@@ -49,7 +49,11 @@ func (h *holds) Held(context.Context, string) bool             { return h.held }
 func (h *holds) Report(_ context.Context, _ string, able bool) { h.reported = append(h.reported, able) }
 
 // runs is a Runs in which every run began a minute ago.
-type runs struct{}
+type runs struct{ event string }
+
+func (r runs) Event(context.Context, string, string) ([]byte, error) {
+	return []byte(cmp.Or(r.event, oddEvent)), nil
+}
 
 func (runs) FirstTask(context.Context, string, string) (time.Time, string, error) {
 	return clock.Add(-time.Minute), "2@host", nil
@@ -57,11 +61,11 @@ func (runs) FirstTask(context.Context, string, string) (time.Time, string, error
 
 // bench is SendWebhook with everything it needs, on a clock that stands still.
 type bench struct {
-	env        *testsuite.TestActivityEnvironment
-	options    activities.Options
-	signals    *signals
-	holds      holds
-	heartbeats [][]activities.Attempt
+	env     *testsuite.TestActivityEnvironment
+	options activities.Options
+	signals *signals
+	holds   holds
+	journal temporaltest.Journal
 }
 
 func newBench(t *testing.T, target activities.Target) *bench {
@@ -72,6 +76,7 @@ func newBench(t *testing.T, target activities.Target) *bench {
 		Installations: func(string) (bool, bool) { return false, false },
 		Keys:          keyring(t),
 		Signaler:      b.signals,
+		Journal:       &b.journal,
 		Holds:         &b.holds,
 		Runs:          runs{},
 		Log:           slog.New(slog.DiscardHandler),
@@ -81,18 +86,19 @@ func newBench(t *testing.T, target activities.Target) *bench {
 	}
 	suite := &testsuite.WorkflowTestSuite{}
 	b.env = suite.NewTestActivityEnvironment()
-	b.env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
-		var log []activities.Attempt
-		require.NoError(t, details.Get(&log))
-		b.heartbeats = append(b.heartbeats, log)
-	})
 	return b
 }
 
-func (b *bench) send(in activities.SendWebhookInput, event string) ([]activities.Attempt, error) {
+// send runs SendWebhook as a workflow of this release does.
+func (b *bench) send(in activities.SendWebhookInput) ([]activities.Attempt, error) {
+	return b.execute(in)
+}
+
+// execute runs SendWebhook with these arguments.
+func (b *bench) execute(arguments ...any) ([]activities.Attempt, error) {
 	a := activities.New(b.options)
 	b.env.RegisterActivity(a.SendWebhook)
-	value, err := b.env.ExecuteActivity(a.SendWebhook, in, activities.EventPayload([]byte(event)))
+	value, err := b.env.ExecuteActivity(activities.SendWebhookType, arguments...)
 	if err != nil {
 		return nil, err
 	}
@@ -109,9 +115,9 @@ func keyring(t *testing.T, first ...byte) *seal.Keyring {
 }
 
 func input() activities.SendWebhookInput {
-	return activities.SendWebhookInput{
+	return activities.SendWebhookInput{Webhook: activities.Webhook{
 		Destination: "search", EventID: "evt_1", TimeoutMs: 10_000, RetriesMs: []int64{1000, 2000, 4000}, RetryAfterMaxMs: 60_000,
-	}
+	}}
 }
 
 func targetOf(r *hooktest.Receiver) activities.Target {
@@ -146,7 +152,7 @@ func TestSendWebhookSendsTheEventByteForByte(t *testing.T) {
 	target.Headers = map[string]string{"X-Team": "docs"}
 	b := newBench(t, target)
 
-	log, err := b.send(input(), oddEvent)
+	log, err := b.send(input())
 	require.NoError(t, err)
 
 	require.Equal(t, []activities.Attempt{{
@@ -185,7 +191,7 @@ func TestSendWebhookSignsWithEverySecret(t *testing.T) {
 	target.Secrets = []string{"new-secret", hooktest.Secret}
 	b := newBench(t, target)
 
-	_, err := b.send(input(), oddEvent)
+	_, err := b.send(input())
 	require.NoError(t, err)
 
 	header := receiver.Requests()[0].Header
@@ -203,14 +209,14 @@ func TestSendWebhookRetriesWithJitter(t *testing.T) {
 	receiver := hooktest.New(t, hooktest.Answer{Status: 503, Body: "try \xff later"})
 	b := newBench(t, targetOf(receiver))
 
-	_, err := b.send(input(), oddEvent)
+	_, err := b.send(input())
 
 	require.Equal(t, failure{kind: "Unavailable", message: "503 Service Unavailable", next: 1050 * time.Millisecond}, failureOf(t, err))
 	sending := activities.Attempt{Number: 1, StartedAt: clock, Outcome: activities.OutcomeSending, Worker: "1@host"}
 	failed := activities.Attempt{
 		Number: 1, StartedAt: clock, StatusCode: 503, Outcome: "Unavailable", Error: "503 Service Unavailable", Reply: "try � later", WaitMs: 1050, Worker: "1@host",
 	}
-	require.Equal(t, [][]activities.Attempt{{sending}, {failed}}, b.heartbeats)
+	require.Equal(t, [][]activities.Attempt{{sending}, {failed}}, b.journal.Logs())
 	require.Equal(t, []activities.Attempt{failed}, b.signals.all)
 }
 
@@ -260,9 +266,7 @@ func TestSendWebhookFinalFailureCarriesTheLog(t *testing.T) {
 		{
 			name:      "destination unknown",
 			giveInput: func(in *activities.SendWebhookInput) { in.Destination = "gone" },
-			want: failure{kind: "DestinationUnknown", message: `the configuration has no destination "gone"`, final: true, log: []activities.Attempt{{
-				Number: 1, Outcome: "DestinationUnknown", Error: `the configuration has no destination "gone"`,
-			}}},
+			want:      failure{kind: "DestinationUnknown", message: `the configuration has no destination "gone"`, final: true},
 		},
 		{
 			name:       "refused URL",
@@ -283,7 +287,7 @@ func TestSendWebhookFinalFailureCarriesTheLog(t *testing.T) {
 			if tt.giveInput != nil {
 				tt.giveInput(&in)
 			}
-			_, err := newBench(t, target).send(in, oddEvent)
+			_, err := newBench(t, target).send(in)
 
 			for i := range tt.want.log {
 				tt.want.log[i].StartedAt, tt.want.log[i].Worker = clock, "1@host"
@@ -300,13 +304,13 @@ func TestSendWebhookSendsNothingWhileTheDestinationIsHeld(t *testing.T) {
 	b := newBench(t, targetOf(receiver))
 	b.holds.held = true
 	in := input()
-	in.Attempts = []activities.Attempt{{Number: 1, Outcome: "Unavailable"}}
+	in.Log.Attempts = []activities.Attempt{{Number: 1, Outcome: "Unavailable"}}
 
-	_, err := b.send(in, oddEvent)
+	_, err := b.send(in)
 
-	require.Equal(t, failure{kind: "Held", message: "deliveries to search are held", final: true, log: in.Attempts}, failureOf(t, err))
+	require.Equal(t, failure{kind: "Held", message: "deliveries to search are held", final: true, log: in.Log.Attempts}, failureOf(t, err))
 	require.Empty(t, receiver.Requests())
-	require.Empty(t, b.heartbeats)
+	require.Empty(t, b.journal.Logs())
 }
 
 // What was attempted before a hold counts.
@@ -316,10 +320,10 @@ func TestSendWebhookGoesOnWithTheAttemptsBefore(t *testing.T) {
 	b := newBench(t, targetOf(receiver))
 	in := input()
 	for n := range 3 {
-		in.Attempts = append(in.Attempts, activities.Attempt{Number: n + 1, Outcome: "Unavailable"})
+		in.Log.Attempts = append(in.Log.Attempts, activities.Attempt{Number: n + 1, Outcome: "Unavailable"})
 	}
 
-	_, err := b.send(in, oddEvent)
+	_, err := b.send(in)
 
 	got := failureOf(t, err)
 	require.True(t, got.final, "the fourth attempt is the last")
@@ -332,7 +336,7 @@ func TestSendWebhookReportsHowTheDestinationDoes(t *testing.T) {
 	t.Parallel()
 	for status, able := range map[int]bool{200: true, 404: true, 302: true, 429: false, 500: false} {
 		b := newBench(t, targetOf(hooktest.New(t, hooktest.Answer{Status: status})))
-		_, _ = b.send(input(), oddEvent)
+		_, _ = b.send(input())
 		require.Equal(t, []bool{able}, b.holds.reported, status)
 	}
 }
@@ -347,7 +351,7 @@ func TestSendWebhookRefusesEveryFormOfAPrivateAddress(t *testing.T) {
 	} {
 		t.Run(host, func(t *testing.T) {
 			t.Parallel()
-			_, err := newBench(t, activities.Target{URL: "http://" + host + "/", Secrets: []string{"s"}}).send(input(), oddEvent)
+			_, err := newBench(t, activities.Target{URL: "http://" + host + "/", Secrets: []string{"s"}}).send(input())
 			got := failureOf(t, err)
 			require.Equal(t, "AddressForbidden", got.kind, got.message)
 			require.True(t, got.final)
@@ -361,7 +365,7 @@ func TestSendWebhookRefusesPrivateAddresses(t *testing.T) {
 	target := targetOf(receiver)
 	target.AllowPrivate = false
 
-	_, err := newBench(t, target).send(input(), oddEvent)
+	_, err := newBench(t, target).send(input())
 
 	got := failureOf(t, err)
 	require.Equal(t, "AddressForbidden", got.kind)
@@ -375,7 +379,7 @@ func TestSendWebhookRetriesWhenThereIsNoAnswer(t *testing.T) {
 	t.Run("connection dropped", func(t *testing.T) {
 		t.Parallel()
 		receiver := hooktest.New(t, hooktest.Answer{Drop: true})
-		_, err := newBench(t, targetOf(receiver)).send(input(), oddEvent)
+		_, err := newBench(t, targetOf(receiver)).send(input())
 		require.Equal(t, failure{kind: "Unavailable", message: "EOF", next: 1050 * time.Millisecond}, failureOf(t, err))
 		require.Len(t, receiver.Requests(), 1)
 	})
@@ -384,7 +388,7 @@ func TestSendWebhookRetriesWhenThereIsNoAnswer(t *testing.T) {
 		receiver := hooktest.New(t, hooktest.Answer{Hang: true})
 		in := input()
 		in.TimeoutMs = 100
-		_, err := newBench(t, targetOf(receiver)).send(in, oddEvent)
+		_, err := newBench(t, targetOf(receiver)).send(in)
 		require.Equal(t, failure{kind: "Unavailable", message: "no answer within the timeout", next: 1050 * time.Millisecond}, failureOf(t, err))
 	})
 	t.Run("connection refused", func(t *testing.T) {
@@ -393,7 +397,7 @@ func TestSendWebhookRetriesWhenThereIsNoAnswer(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, listener.Close())
 		target := activities.Target{URL: "http://" + listener.Addr().String() + "/?key=geheim", AllowPrivate: true}
-		_, err = newBench(t, target).send(input(), oddEvent)
+		_, err = newBench(t, target).send(input())
 		got := failureOf(t, err)
 		require.Equal(t, "Unavailable", got.kind)
 		require.False(t, got.final)
@@ -405,14 +409,14 @@ func TestSendWebhookRetriesWhenThereIsNoAnswer(t *testing.T) {
 func TestSendWebhookHeedsRetryAfter(t *testing.T) {
 	t.Parallel()
 	receiver := hooktest.New(t, hooktest.Answer{Status: 429, Header: http.Header{"Retry-After": {"30"}}})
-	_, err := newBench(t, targetOf(receiver)).send(input(), oddEvent)
+	_, err := newBench(t, targetOf(receiver)).send(input())
 	require.Equal(t, failure{kind: "RateLimited", message: "429 Too Many Requests", next: 30 * time.Second}, failureOf(t, err))
 }
 
 func TestSendWebhookReadsRepliesWithinBounds(t *testing.T) {
 	t.Parallel()
 	receiver := hooktest.New(t, hooktest.Answer{Body: strings.Repeat("x", 1<<20)})
-	log, err := newBench(t, targetOf(receiver)).send(input(), oddEvent)
+	log, err := newBench(t, targetOf(receiver)).send(input())
 	require.NoError(t, err)
 	require.Len(t, log[0].Reply, 1<<10)
 }
@@ -447,7 +451,7 @@ func TestSendWebhookOpensAnInstallationsWebhook(t *testing.T) {
 			in := input()
 			in.Destination, in.Sealed = "installation.inst_1", sealed
 
-			_, err = b.send(in, oddEvent)
+			_, err = b.send(in)
 
 			if tt.want != "" {
 				got := failureOf(t, err)

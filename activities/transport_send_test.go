@@ -47,7 +47,7 @@ func TestSendWebhookGuardsAnInstallationsWebhook(t *testing.T) {
 			in := input()
 			in.Destination, in.Sealed = "installation.inst_1", sealed
 
-			_, err = b.send(in, oddEvent)
+			_, err = b.send(in)
 
 			if tt.want == "" {
 				require.NoError(t, err)
@@ -68,7 +68,7 @@ func TestSendWebhookRefusesAnEventIDThatIsNoHeader(t *testing.T) {
 	in := input()
 	in.EventID = "evt_1\r\nX-Evil: 1"
 
-	_, err := newBench(t, targetOf(receiver)).send(in, oddEvent)
+	_, err := newBench(t, targetOf(receiver)).send(in)
 
 	got := failureOf(t, err)
 	require.Equal(t, "Rejected", got.kind)
@@ -87,7 +87,9 @@ func TestSendWebhookRedacts(t *testing.T) {
 	b := newBench(t, target)
 	b.options.Now = nil
 
-	_, err := b.send(input(), `{"eventId":"evt_1", "visitor":{"ip":"203.0.113.7", "userAgent":"<u>", "cookies":{"a":"b"}},"type":"site_view"}`)
+	b.options.Runs = runs{event: `{"eventId":"evt_1", "visitor":{"ip":"203.0.113.7", "userAgent":"<u>", "cookies":{"a":"b"}},"type":"site_view"}`}
+
+	_, err := b.send(input())
 
 	require.NoError(t, err)
 	request := receiver.Requests()[0]
@@ -105,12 +107,12 @@ func TestSendWebhookThroughAProxyThatRefuses(t *testing.T) {
 		b := newBench(t, activities.Target{URL: url, Secrets: []string{"s"}})
 		b.options.EgressProxy = "http://courier:geheim@" + address
 
-		_, err := b.send(input(), oddEvent)
+		_, err := b.send(input())
 
 		got := failureOf(t, err)
 		require.Equal(t, "Unavailable", got.kind)
 		require.False(t, got.final)
 		require.Equal(t, "through the egress proxy http://"+address+": it answered 407 Proxy Authentication Required", got.message)
-		require.NotContains(t, fmt.Sprint(got, b.heartbeats, b.signals.all), "geheim")
+		require.NotContains(t, fmt.Sprint(got, b.journal.Logs(), b.signals.all), "geheim")
 	}
 }

@@ -5,10 +5,12 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -114,7 +116,9 @@ var base = fx.Module("base",
 // maxPayload is the largest payload that Temporal takes, in bytes.
 const maxPayload = 2 << 20
 
-// identity is how this process is known in Temporal and in the attempt log.
+// identity is how this process is known in Temporal and in the attempt log. No
+// two processes share one, not even those that a container starts as number 1
+// one after the other: by it a worker knows its own earlier work.
 type identity string
 
 func newIdentity() identity {
@@ -122,7 +126,7 @@ func newIdentity() identity {
 	if err != nil {
 		host = "unknown"
 	}
-	return identity(fmt.Sprintf("%d@%s", os.Getpid(), host))
+	return identity(fmt.Sprintf("%d@%s#%s", os.Getpid(), host, strings.ToLower(rand.Text()[:6])))
 }
 
 // newClient is the one client of a program. Its workers convert as it does.

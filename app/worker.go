@@ -12,19 +12,24 @@ import (
 	"github.com/gitbook-courier/courier/activities"
 	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/deliveries"
+	"github.com/gitbook-courier/courier/internal/codec"
 	"github.com/gitbook-courier/courier/internal/seal"
 	"github.com/gitbook-courier/courier/workflows"
 )
 
 // Worker runs the workflows and their activities.
 var Worker = fx.Module("worker",
-	fx.Provide(fx.Private, newActivities, newRegistrations, deliveries.NewHolds, deliveries.NewOperations, newRunner),
+	fx.Provide(fx.Private, newJournal, newActivities, newRegistrations, deliveries.NewHolds, deliveries.NewOperations, newRunner),
 	fx.Invoke(func(lc fx.Lifecycle, r *runner) {
 		lc.Append(fx.StartStopHook(r.start, r.stop))
 	}),
 )
 
-func newActivities(o Options, keys *seal.Keyring, temporal client.Client, deliveries *deliveries.Store, holds *deliveries.Holds, id identity) *activities.Activities {
+func newJournal(c client.Client, namespace *deliveries.Namespace, payloads *codec.Codec) activities.Journal {
+	return activities.NewTemporalJournal(c, namespace.Name, payloads.DataConverter(), payloads.FailureConverter())
+}
+
+func newActivities(o Options, keys *seal.Keyring, temporal client.Client, journal activities.Journal, deliveries *deliveries.Store, holds *deliveries.Holds, id identity) *activities.Activities {
 	c := o.Config
 	destinations := make(map[string]activities.Target, len(c.Destinations))
 	for _, d := range c.Destinations {
@@ -38,6 +43,7 @@ func newActivities(o Options, keys *seal.Keyring, temporal client.Client, delive
 		},
 		Keys:        keys,
 		Signaler:    temporal,
+		Journal:     journal,
 		Holds:       holds,
 		Runs:        deliveries,
 		EgressProxy: c.EgressProxy.Reveal(),
@@ -89,7 +95,9 @@ func newRunner(o Options, c client.Client, temporal *connection, tasks registrat
 	r := &runner{temporal: temporal, ready: o.Ready, log: o.Logger, down: down, done: make(chan struct{})}
 	r.worker = worker.New(c, workflows.TaskQueue, worker.Options{
 		WorkerStopTimeout: o.Config.WorkerStopTimeout(),
-		OnFatalError:      func(err error) { r.fail(err) },
+		// It says which workflow code a history is of. Nothing is routed by it.
+		BuildID:      workflows.BuildID,
+		OnFatalError: func(err error) { r.fail(err) },
 		// Heartbeats show how far a bulk job has come; half a minute, the
 		// default, would be long to look at.
 		MaxHeartbeatThrottleInterval: time.Second,

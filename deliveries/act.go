@@ -45,7 +45,7 @@ func (s *Store) redeliver(ctx context.Context, info *workflowpb.WorkflowExecutio
 		return "", err
 	}
 	input.Reason = workflows.ReasonRedelivery
-	input.Attempts = nil
+	input.Continued = nil
 	run, err := s.run(ctx, refresh(c, input), info.GetExecution().GetRunId(), attributesFor(info, job), event)
 	var started *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &started) {

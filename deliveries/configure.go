@@ -15,7 +15,6 @@ func Configure(c config.Config, input workflows.DeliveryInput, d config.Destinat
 	input.RetriesMs = milliseconds(d.Retries)
 	input.RetryAfterMaxMs = d.RetryAfterMax.Milliseconds()
 	input.Limited = d.Limited()
-	input.Express = !d.Limited()
 	input.Notify = NoticeTo(c, d.Notify)
 	return input
 }

@@ -44,7 +44,7 @@ func TestPrepareRegistersTheSearchAttributesThatAreMissing(t *testing.T) {
 	}})
 	require.NoError(t, n.Prepare(t.Context()))
 	added := n.client.OperatorService().(*operator).added
-	require.Equal(t, map[string]enumspb.IndexedValueType{"GitBookInstallation": keyword, "WebhookRedelivery": keyword}, added)
+	require.Equal(t, map[string]enumspb.IndexedValueType{"GitBookInstallation": keyword, "WebhookRedelivery": keyword, "WebhookState": keyword}, added)
 	require.Empty(t, log.String())
 }
 
@@ -54,7 +54,7 @@ func TestPrepareSaysTheCommandWhenItMayNotRegister(t *testing.T) {
 	require.NoError(t, n.Prepare(t.Context()))
 	require.Contains(t, log.String(), `command="temporal operator search-attribute create --namespace prod`+
 		` --name WebhookDestination --type Keyword --name GitBookEventType --type Keyword --name GitBookInstallation --type Keyword`+
-		` --name GitBookSpace --type Keyword --name GitBookSite --type Keyword --name WebhookRedelivery --type Keyword"`)
+		` --name GitBookSpace --type Keyword --name GitBookSite --type Keyword --name WebhookRedelivery --type Keyword --name WebhookState --type Keyword"`)
 }
 
 func TestPrepareNamesTheCommandForANamespaceThatIsMissing(t *testing.T) {

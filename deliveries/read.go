@@ -235,7 +235,7 @@ func (s *Store) readClosedSends(ctx context.Context, run *Run, described *workfl
 		case scheduled != nil:
 			var send activities.SendWebhookInput
 			err = s.glean(scheduled.GetInput(), &send)
-			run.Attempts = send.Attempts
+			run.Attempts = send.Log.Attempts
 		case failed != nil:
 			err = s.glean(applicationDetails(failed.GetFailure()), &run.Attempts)
 		case completed != nil:

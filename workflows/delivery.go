@@ -20,18 +20,6 @@ const FailureUndelivered = "Undelivered"
 // ReleaseSignal lets a held delivery go on.
 const ReleaseSignal = "Release"
 
-// unreadableWait is the pause after a worker could not decrypt what SendWebhook
-// was given. Another worker, or this one after a restart, may have the key.
-const unreadableWait = 10 * time.Second
-
-// maxHeld is how long a held delivery waits before it looks again whether its
-// destination is still held.
-const maxHeld = 24 * time.Hour
-
-// attemptGrace is how much longer than its request an attempt may take, for
-// reading the attempt log and reporting.
-const attemptGrace = 5 * time.Second
-
 // DefaultUnknownPatience is for how long a delivery waits for a worker that
 // knows its destination, when its input does not say.
 const DefaultUnknownPatience = 24 * time.Hour
@@ -40,62 +28,97 @@ const DefaultUnknownPatience = 24 * time.Hour
 const (
 	// ReasonEvent is the event that came in.
 	ReasonEvent = "event"
-	// ReasonRedelivery is someone who wants the event sent again.
+	// ReasonRedelivery is a request to send the event again.
 	ReasonRedelivery = "redelivery"
-	// ReasonTest is someone who tries the destination out.
+	// ReasonTest is a request to send samples.
 	ReasonTest = "test"
-	// ReasonNotice is something that Courier itself tells of.
+	// ReasonNotice is an event of Courier's own.
 	ReasonNotice = "notice"
 )
 
+// firstUnknownWait is after how long a delivery looks for the first time whether
+// a worker knows its destination by now. Each further wait is twice as long.
+const firstUnknownWait = time.Minute
+
 // DeliveryInput is the first argument of Delivery; the second is the event.
 type DeliveryInput struct {
-	activities.SendWebhookInput
+	activities.Webhook
 	// Reason is why there is this run: one of the Reason constants.
 	Reason string `json:"reason"`
 	// EventType is the event's type.
 	EventType string `json:"eventType"`
 	// URL is the destination's URL without its query string, for display.
 	URL string `json:"url"`
-	// Express says that the first attempt is made in the first workflow task, as
-	// a local activity.
+	// Limited says that the destination had limits when the event was stored.
+	Limited bool `json:"limited,omitempty"`
+	// Express is of deliveries stored by 0.2: their first attempt is made in the
+	// first workflow task. Since then the workflow decides.
 	Express bool `json:"express,omitempty"`
-	// Notify is the start of the input of a notice, when a destination is to be
-	// told that the delivery was given up.
+	// Notify is the start of the input of a notice, when a destination wants one
+	// of a delivery that was given up.
 	Notify *DeliveryInput `json:"notify,omitempty"`
 	// UnknownPatienceMs is for how long the delivery waits, in milliseconds, while
 	// no worker knows its destination. Zero is DefaultUnknownPatience.
 	UnknownPatienceMs int64 `json:"unknownPatienceMs,omitempty"`
+	// Continued is where an earlier execution of the same run stopped, when its
+	// history had become long.
+	Continued *Continuation `json:"continued,omitempty"`
 	// AcceptedAt is when Courier accepted the event, in UTC.
 	AcceptedAt time.Time `json:"acceptedAt"`
+}
+
+// Continuation is the state with which a delivery continues as new.
+type Continuation struct {
+	// Attempts is the attempt log so far.
+	Attempts []activities.Attempt `json:"attempts"`
+	// State is the value of the search attribute State; empty when it has none.
+	State string `json:"state,omitempty"`
 }
 
 // DeliveryResult is the result of a Delivery, and the details of its failure.
 type DeliveryResult struct {
 	// Attempts is the complete attempt log of the run.
 	Attempts []activities.Attempt `json:"attempts"`
+	// Failure is why the delivery was given up, when the last attempt does not say
+	// it, such as "DestinationUnknown: …".
+	Failure string `json:"failure,omitempty"`
 }
 
 // Delivery delivers one event to one destination. It completes when the
 // destination has answered 2xx, and fails with FailureUndelivered when the
 // delivery is given up; either way its outcome carries the attempt log.
 func Delivery(ctx workflow.Context, input DeliveryInput, event converter.RawValue) (DeliveryResult, error) {
-	d := &delivery{input: input}
-	d.follow(ctx)
+	if isLegacy(ctx) {
+		d := &legacyDelivery{input: input}
+		d.follow(ctx)
+		return d.run(ctx, event)
+	}
+	d := &delivery{input: input, release: workflow.GetSignalChannel(ctx, ReleaseSignal)}
+	if input.Continued != nil {
+		d.attempts, d.state = input.Continued.Attempts, input.Continued.State
+	}
+	d.receiveAttempts(ctx)
 	return d.run(ctx, event)
 }
 
 // delivery is the state of a running Delivery.
 type delivery struct {
-	input DeliveryInput
-	// attempts are the failed attempts so far, as far as they were signalled.
+	input   DeliveryInput
+	release workflow.ReceiveChannel
+	// attempts are the attempts so far, as far as they were signalled.
 	attempts []activities.Attempt
+	// state is the value of the search attribute State.
+	state string
+	// unknownSince is since when no worker knows the destination, and unknownWait
+	// is the next wait; zero while one does.
+	unknownSince time.Time
+	unknownWait  time.Duration
 }
 
-// follow keeps the current details up to date while Temporal retries the
-// activity, during which the workflow itself sleeps.
-func (d *delivery) follow(ctx workflow.Context) {
-	workflow.SetCurrentDetails(ctx, describeStart(d.input, nil))
+// receiveAttempts keeps the current details and the state up to date while
+// Temporal retries the activity, during which the workflow itself sleeps.
+func (d *delivery) receiveAttempts(ctx workflow.Context) {
+	workflow.SetCurrentDetails(ctx, describeStart(d.input, d.attempts))
 	failed := workflow.GetSignalChannel(ctx, activities.AttemptFailedSignal)
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		for {
@@ -107,26 +130,44 @@ func (d *delivery) follow(ctx workflow.Context) {
 				continue // known already, by the log of an activity that has ended
 			}
 			d.attempts = append(d.attempts, attempt)
+			d.setState(ctx, StateRetrying)
 			workflow.SetCurrentDetails(ctx, describeRetry(d.input, d.attempts))
 		}
 	})
 }
 
+// setState makes the state searchable. Empty is a state too.
+func (d *delivery) setState(ctx workflow.Context, state string) {
+	if state == d.state {
+		return
+	}
+	d.state = state
+	update := State.ValueUnset()
+	if state != "" {
+		update = State.ValueSet(state)
+	}
+	if err := workflow.UpsertTypedSearchAttributes(ctx, update); err != nil {
+		workflow.GetLogger(ctx).Error("the state is not searchable", "state", state, "error", err)
+	}
+}
+
 func (d *delivery) run(ctx workflow.Context, event converter.RawValue) (DeliveryResult, error) {
 	sent, err := d.first(ctx, event)
-	for again := d.again(ctx, err); again; again = d.again(ctx, err) {
+	for d.waitsFor(ctx, err) != "" {
+		d.setState(ctx, d.sendingState())
+		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+			return DeliveryResult{}, d.continueAsNew(ctx, event)
+		}
 		workflow.SetCurrentDetails(ctx, describeStart(d.input, d.attempts))
-		sent, err = d.send(ctx, event, d.input.SendWebhookInput, d.input.Retries()[len(d.attempts):])
+		sent, err = d.send(ctx, false)
 	}
+	d.setState(ctx, "")
 	switch {
 	case err == nil:
 		workflow.SetCurrentDetails(ctx, describeDelivered(d.input, sent.Attempts))
-		return DeliveryResult(sent), nil
+		return DeliveryResult{Attempts: sent.Attempts}, nil
 	case temporal.IsCanceledError(ctx.Err()):
-		// A request that was heard out may have been the last.
-		if log := logIn(err); len(log) > len(d.attempts) {
-			d.attempts = activities.CompleteLog(log, len(log))
-		}
+		d.learn(err) // the last request may have been made since the cancellation
 		workflow.SetCurrentDetails(ctx, describeCancelled(d.input, d.attempts))
 		return DeliveryResult{}, temporal.NewCanceledError(DeliveryResult{Attempts: d.attempts})
 	default:
@@ -134,104 +175,163 @@ func (d *delivery) run(ctx workflow.Context, event converter.RawValue) (Delivery
 	}
 }
 
-// send has SendWebhook make the attempts that are left, the retries of which
-// wait as long as retries say.
-func (d *delivery) send(ctx workflow.Context, event converter.RawValue, input activities.SendWebhookInput, retries []time.Duration) (activities.SendWebhookResult, error) {
-	input.Attempts = d.attempts
-	options := workflow.ActivityOptions{
-		StartToCloseTimeout: input.Timeout() + attemptGrace,
-		RetryPolicy:         activities.RetryPolicy(retries),
-		// A delivery that is cancelled during a request hears how it went.
+// first sends for the first time: in the express lane, where the delivery may
+// take it.
+func (d *delivery) first(ctx workflow.Context, event converter.RawValue) (activities.SendWebhookResult, error) {
+	if d.input.Continued != nil || !takesExpressLane(d.input) {
+		return d.send(ctx, false)
+	}
+	sent, err := sendExpress(ctx, d.input, event)
+	switch failure, ok := errors.AsType[*temporal.ApplicationError](err); {
+	case err == nil && len(sent.Attempts) == 0: // the lane was closed
+		return d.send(ctx, false)
+	case err == nil, temporal.IsCanceledError(err), ok && failure.NonRetryable():
+		return sent, err
+	}
+	if d.learn(err); len(d.attempts) == 0 {
+		// The local activity itself was lost, and nothing says that it was not made.
+		d.attempts = activities.CompleteLog(nil, 1)
+	}
+	d.setState(ctx, StateRetrying)
+	workflow.SetCurrentDetails(ctx, describeRetry(d.input, d.attempts))
+	return d.send(ctx, true)
+}
+
+// send has SendWebhook make the attempts that are left. handedOver says that the
+// express lane has just made the last one.
+func (d *delivery) send(ctx workflow.Context, handedOver bool) (activities.SendWebhookResult, error) {
+	input := activities.SendWebhookInput{Webhook: d.input.Webhook, Log: activities.AttemptLog{Attempts: d.attempts}, HandedOver: handedOver}
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: input.Timeout() + activities.SendGrace,
+		HeartbeatTimeout:    activities.HeartbeatTimeout,
+		RetryPolicy:         activities.RetryPolicy(),
+		// A delivery that is cancelled during a request waits for its outcome.
 		WaitForCancellation: true,
 		Summary:             "POST " + d.input.URL,
-	}
-	if input.Limited {
-		options.StartToCloseTimeout += activities.MaxTurnWait
-	}
+	})
 	var sent activities.SendWebhookResult
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), (*activities.Activities).SendWebhook, input, event).Get(ctx, &sent)
+	// Without the event: the activity reads it from the start of this history.
+	err := workflow.ExecuteActivity(ctx, activities.SendWebhookType, input).Get(ctx, &sent)
 	return sent, err
 }
 
-// again is whether to send again after SendWebhook ended without an attempt,
-// for a hold, which it waits out, or for want of a turn. It takes over the
-// attempts that were made until then.
-func (d *delivery) again(ctx workflow.Context, err error) bool {
-	var application *temporal.ApplicationError
-	if !errors.As(err, &application) {
-		return false
+// waitsFor waits until it makes sense to send again, when SendWebhook ended
+// because it could not send, and returns the state that the delivery waited in.
+// It returns "" when the delivery is over, or was cancelled meanwhile.
+func (d *delivery) waitsFor(ctx workflow.Context, err error) string {
+	failure, ok := errors.AsType[*temporal.ApplicationError](err)
+	if !ok || ctx.Err() != nil {
+		return ""
 	}
-	switch application.Type() {
+	state := ""
+	switch failure.Type() {
 	case activities.FailureHeld:
-		d.attempts = logIn(err)
-		workflow.SetCurrentDetails(ctx, describeHeld(d.input, d.attempts))
+		state = StateHeld
+		d.learn(err)
+		d.unknownSince = time.Time{}
 		d.awaitRelease(ctx)
-	case activities.FailureNoTurn:
-		d.attempts = logIn(err)
-	case activities.FailureUnreadable:
-		// The activity could not read its log either; what it signalled is here.
-		_ = workflow.Sleep(ctx, unreadableWait)
-	default:
-		return false
+	case activities.FailureDestinationUnknown:
+		state = StateUnknown
+		d.learn(err)
+		if !d.awaitDestination(ctx) {
+			return ""
+		}
 	}
-	return ctx.Err() == nil
+	if ctx.Err() != nil {
+		return ""
+	}
+	return state
 }
 
-// awaitRelease waits until the hold of the destination is over. A release
-// signal that came early counts: it costs one look at the hold. So does the
-// end of the longest wait, should a signal ever be lost.
+// awaitRelease waits until the hold of the destination ends. A release that came
+// early counts: it costs one look at the hold. No timer runs meanwhile: workers
+// look for deliveries that are held without a hold.
 func (d *delivery) awaitRelease(ctx workflow.Context) {
-	var released bool
-	_, _ = workflow.AwaitWithTimeout(ctx, maxHeld, func() bool {
-		released = workflow.GetSignalChannel(ctx, ReleaseSignal).ReceiveAsync(nil)
-		return released
-	})
+	d.setState(ctx, StateHeld)
+	workflow.SetCurrentDetails(ctx, describeHeld(d.input, d.attempts))
+	_ = workflow.Await(ctx, func() bool { return d.release.Len() > 0 }) // a cancellation ends it too
+	d.release.ReceiveAsync(nil)
+}
+
+// awaitDestination waits before the next look for a worker that knows the
+// destination; one that does ends the wait with a release. It returns false when
+// the patience is at its end.
+func (d *delivery) awaitDestination(ctx workflow.Context) bool {
+	now := workflow.Now(ctx)
+	if d.unknownSince.IsZero() {
+		d.unknownSince, d.unknownWait = now, firstUnknownWait
+	}
+	left := d.unknownSince.Add(d.patience()).Sub(now)
+	if left <= 0 {
+		return false
+	}
+	d.setState(ctx, StateUnknown)
+	workflow.SetCurrentDetails(ctx, describeUnknown(d.input, d.attempts))
+	d.release.ReceiveWithTimeout(ctx, min(d.unknownWait, left), nil)
+	d.unknownWait *= 2
+	return true
+}
+
+// patience is for how long the delivery waits for a worker that knows its
+// destination.
+func (d *delivery) patience() time.Duration {
+	if d.input.UnknownPatienceMs == 0 {
+		return DefaultUnknownPatience
+	}
+	return time.Duration(d.input.UnknownPatienceMs) * time.Millisecond
+}
+
+// sendingState is the state of a delivery that does not wait.
+func (d *delivery) sendingState() string {
+	if len(d.attempts) > 0 {
+		return StateRetrying
+	}
+	return ""
+}
+
+// continueAsNew goes on with a new history, where the present one has become
+// long. Ids, memo and search attributes stay.
+func (d *delivery) continueAsNew(ctx workflow.Context, event converter.RawValue) error {
+	next := d.input
+	next.Continued = &Continuation{Attempts: d.attempts, State: d.state}
+	return workflow.NewContinueAsNewError(ctx, Delivery, next, event)
+}
+
+// learn takes over the log in the error of SendWebhook, if it says more.
+func (d *delivery) learn(err error) {
+	if log := logIn(err); len(log) >= len(d.attempts) && len(log) > 0 {
+		d.attempts = activities.CompleteLog(log, len(log))
+	}
 }
 
 // giveUp ends the delivery as undelivered.
 func (d *delivery) giveUp(ctx workflow.Context, err error) error {
-	attempts, cause := d.story(err)
-	workflow.SetCurrentDetails(ctx, describeUndelivered(d.input, attempts))
-	notifyUndelivered(ctx, d.input, attempts)
-	return temporal.NewApplicationErrorWithOptions(undelivered(attempts), FailureUndelivered, temporal.ApplicationErrorOptions{
+	d.learn(err)
+	result := DeliveryResult{Attempts: d.attempts}
+	cause := err
+	if application, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+		// The log goes into the workflow's own failure; its cause need not repeat it.
+		cause = temporal.NewApplicationError(application.Message(), application.Type())
+		if why := application.Type() + ": " + application.Message(); why != LastFailure(d.attempts) {
+			result.Failure = why
+		}
+	}
+	workflow.SetCurrentDetails(ctx, describeUndelivered(d.input, d.attempts))
+	notifyUndelivered(ctx, d.input, result)
+	return temporal.NewApplicationErrorWithOptions(undelivered(result), FailureUndelivered, temporal.ApplicationErrorOptions{
 		NonRetryable: true,
 		Cause:        cause,
-		Details:      []any{DeliveryResult{Attempts: attempts}},
+		Details:      []any{result},
 	})
-}
-
-// story finds the attempt log and the last failure in the error of
-// SendWebhook.
-func (d *delivery) story(err error) (attempts []activities.Attempt, cause error) {
-	var (
-		application *temporal.ApplicationError
-		timeout     *temporal.TimeoutError
-	)
-	switch {
-	case errors.As(err, &timeout):
-		// Only a worker that vanished in the very last attempt ends the
-		// activity with a timeout.
-		return activities.CompleteLog(logIn(err), len(d.input.RetriesMs)+1), timeout
-	case errors.As(err, &application):
-		// The log goes into the workflow's own failure; its cause need not repeat it.
-		return logIn(err), temporal.NewApplicationError(application.Message(), application.Type())
-	default:
-		return d.attempts, err
-	}
 }
 
 // logIn is the attempt log in the error of SendWebhook: that of the last
 // attempt or, of a worker that vanished, that of its last heartbeat.
 func logIn(err error) (log []activities.Attempt) {
-	var (
-		application *temporal.ApplicationError
-		timeout     *temporal.TimeoutError
-	)
-	// What is unreadable is as good as none.
-	switch {
-	case errors.As(err, &timeout) && timeout.HasLastHeartbeatDetails():
+	// A log that can't be read counts as none.
+	if timeout, ok := errors.AsType[*temporal.TimeoutError](err); ok && timeout.HasLastHeartbeatDetails() {
 		_ = timeout.LastHeartbeatDetails(&log)
-	case errors.As(err, &application) && application.HasDetails():
+	} else if application, ok := errors.AsType[*temporal.ApplicationError](err); ok && application.HasDetails() {
 		_ = application.Details(&log)
 	}
 	return log

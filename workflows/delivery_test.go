@@ -10,10 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
-	enumspb "go.temporal.io/api/enums/v1"
 	sdkpb "go.temporal.io/api/sdk/v1"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
@@ -22,6 +20,7 @@ import (
 	"github.com/gitbook-courier/courier/activities"
 	"github.com/gitbook-courier/courier/internal/hooktest"
 	"github.com/gitbook-courier/courier/internal/seal"
+	"github.com/gitbook-courier/courier/internal/temporaltest"
 	"github.com/gitbook-courier/courier/workflows"
 )
 
@@ -31,13 +30,12 @@ const event = `{"eventId":"evt_1","type":"space_content_updated","spaceId":"spac
 
 func input() workflows.DeliveryInput {
 	return workflows.DeliveryInput{
-		SendWebhookInput: activities.SendWebhookInput{
+		Webhook: activities.Webhook{
 			Destination: "search", EventID: "evt_1", TimeoutMs: 10_000, RetriesMs: []int64{1000, 2000, 4000}, RetryAfterMaxMs: 60_000,
 		},
 		Reason:     workflows.ReasonEvent,
 		EventType:  "space_content_updated",
 		URL:        "https://search.example.com/hook",
-		Express:    true,
 		AcceptedAt: accepted,
 	}
 }
@@ -60,6 +58,8 @@ func (s *switchable) Report(context.Context, string, bool) {}
 
 // runs is a Runs in which every run began when the event was accepted.
 type runs struct{}
+
+func (runs) Event(context.Context, string, string) ([]byte, error) { return []byte(event), nil }
 
 func (runs) FirstTask(context.Context, string, string) (time.Time, string, error) {
 	return accepted, "2@host", nil
@@ -84,6 +84,7 @@ func newHeldEnv(t *testing.T, receiver *hooktest.Receiver, holds activities.Hold
 		Installations: func(string) (bool, bool) { return false, false },
 		Keys:          keys,
 		Signaler:      toWorkflow{env},
+		Journal:       &temporaltest.Journal{},
 		Holds:         holds,
 		Runs:          runs{},
 		Log:           slog.New(slog.DiscardHandler),
@@ -91,7 +92,7 @@ func newHeldEnv(t *testing.T, receiver *hooktest.Receiver, holds activities.Hold
 		Now:           env.Now,
 		Random:        func() float64 { return 0.5 },
 	})
-	env.RegisterActivity(acts.SendWebhook)
+	acts.Register(env)
 	env.RegisterWorkflow(workflows.Delivery)
 	return env
 }
@@ -182,7 +183,7 @@ func TestDelivery(t *testing.T) {
 			env := newEnv(t, receiver)
 			began := env.Now()
 			in := input()
-			in.Express = express
+			in.Limited = !express
 			env.ExecuteWorkflow(workflows.Delivery, in, activities.EventPayload([]byte(event)))
 
 			require.True(t, env.IsWorkflowCompleted())
@@ -271,28 +272,6 @@ func details(t *testing.T, env *testsuite.TestWorkflowEnvironment) string {
 	return metadata.GetCurrentDetails()
 }
 
-// A delivery that gets no turn queues up again, as often as need be, and keeps
-// its attempts.
-func TestDeliveryQueuesUpAgainForATurn(t *testing.T) {
-	t.Parallel()
-	env := newEnv(t, hooktest.New(t))
-	sends := 0
-	env.OnActivity(activities.SendWebhookType, mock.Anything, mock.Anything, mock.Anything).Return(
-		func(_ context.Context, in activities.SendWebhookInput, _ converter.RawValue) (activities.SendWebhookResult, error) {
-			sends++
-			if sends < 4 {
-				return activities.SendWebhookResult{}, temporal.NewApplicationErrorWithOptions("no turn", activities.FailureNoTurn,
-					temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{in.Attempts}})
-			}
-			return activities.SendWebhookResult{Attempts: append(in.Attempts, activities.Attempt{Number: 1, Outcome: activities.OutcomeDelivered})}, nil
-		})
-	in := input()
-	in.Express, in.Limited = false, true
-	env.ExecuteWorkflow(workflows.Delivery, in, activities.EventPayload([]byte(event)))
-	require.NoError(t, env.GetWorkflowError())
-	require.Equal(t, 4, sends)
-}
-
 func TestDeliveryCancelledWhileItWaits(t *testing.T) {
 	t.Parallel()
 	receiver := hooktest.New(t, hooktest.Answer{Status: 500})
@@ -354,19 +333,6 @@ func TestDeliveryGoesOnAfterAHoldWithTheAttemptsThatAreLeft(t *testing.T) {
 	require.Len(t, receiver.Requests(), 4)
 }
 
-// Should the signal of a release ever be lost, the delivery is not.
-func TestDeliveryLooksAgainAfterADay(t *testing.T) {
-	t.Parallel()
-	receiver := hooktest.New(t)
-	holds := &switchable{}
-	holds.held.Store(true)
-	env := newHeldEnv(t, receiver, holds)
-	env.RegisterDelayedCallback(func() { holds.held.Store(false) }, time.Hour)
-	env.ExecuteWorkflow(workflows.Delivery, input(), activities.EventPayload([]byte(event)))
-	require.NoError(t, env.GetWorkflowError())
-	require.Len(t, receiver.Requests(), 1)
-}
-
 func TestDeliveryCancelledWhileItIsHeld(t *testing.T) {
 	t.Parallel()
 	holds := &switchable{}
@@ -421,46 +387,6 @@ func TestNoticeGivesNoNotice(t *testing.T) {
 	in.Notify = &notify
 	env.ExecuteWorkflow(workflows.Delivery, in, activities.EventPayload([]byte(event)))
 	require.Len(t, receiver.Requests(), 2)
-}
-
-// A worker that vanishes in the last attempt leaves no failure of the
-// activity, only what it heartbeat before.
-func TestDeliveryKeepsTheLogOfAWorkerThatVanished(t *testing.T) {
-	t.Parallel()
-	suite := &testsuite.WorkflowTestSuite{}
-	tests := []struct {
-		name string
-		give []activities.Attempt
-		want []attempt
-	}{
-		{
-			"in its last request",
-			[]activities.Attempt{{Number: 1, StatusCode: 500, Outcome: "Unavailable", WaitMs: 1000}, {Number: 2, StatusCode: 500, Outcome: "Unavailable", WaitMs: 2000}, {Number: 3, StatusCode: 500, Outcome: "Unavailable", WaitMs: 4000}, {Number: 4, Outcome: "sending"}},
-			[]attempt{{1, 500, "Unavailable", 1000}, {2, 500, "Unavailable", 2000}, {3, 500, "Unavailable", 4000}, {4, 0, "interrupted", 0}},
-		},
-		{
-			"without a word", nil,
-			[]attempt{{1, 0, "interrupted", 0}, {2, 0, "interrupted", 0}, {3, 0, "interrupted", 0}, {4, 0, "interrupted", 0}},
-		},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			env := suite.NewTestWorkflowEnvironment()
-			acts := &activities.Activities{}
-			env.RegisterActivity(acts.SendWebhook)
-			timeout := temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_START_TO_CLOSE, nil, tt.give)
-			env.OnActivity(acts.SendWebhook, mock.Anything, mock.Anything, mock.Anything).Return(activities.SendWebhookResult{}, timeout)
-			env.ExecuteWorkflow(workflows.Delivery, input(), activities.EventPayload([]byte(event)))
-
-			var failure *temporal.ApplicationError
-			require.ErrorAs(t, env.GetWorkflowError(), &failure)
-			require.Equal(t, workflows.FailureUndelivered, failure.Type())
-			var result workflows.DeliveryResult
-			require.NoError(t, failure.Details(&result))
-			require.Equal(t, tt.want, brief(result.Attempts))
-		})
-	}
 }
 
 func TestEventPayloadIsTheVeryBytes(t *testing.T) {

@@ -63,13 +63,29 @@ func describeCancelled(in DeliveryInput, attempts []activities.Attempt) string {
 	return describe(in, fmt.Sprintf("**Cancelled** after %s.", count(len(attempts))), attempts)
 }
 
+func describeUnknown(in DeliveryInput, attempts []activities.Attempt) string {
+	return describe(in, "**Waiting.** No worker knows this destination; see the configuration of the workers.", attempts)
+}
+
 // undelivered is the message of the workflow's failure.
-func undelivered(attempts []activities.Attempt) string {
-	message := "given up after " + count(len(attempts))
-	if len(attempts) > 0 {
-		message += ": " + attempts[len(attempts)-1].Error
+func undelivered(r DeliveryResult) string {
+	message := "given up after " + count(len(r.Attempts))
+	switch n := len(r.Attempts); {
+	case r.Failure != "":
+		message += ": " + r.Failure
+	case n > 0:
+		message += ": " + r.Attempts[n-1].Error
 	}
 	return message
+}
+
+// Why is why the delivery was given up, such as "Rejected: 404 Not Found"; empty
+// when nothing says it.
+func (r DeliveryResult) Why() string {
+	if r.Failure != "" {
+		return r.Failure
+	}
+	return LastFailure(r.Attempts)
 }
 
 // LastFailure says why the last attempt that failed did, such as

@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"errors"
 	"time"
 
 	"go.temporal.io/sdk/converter"
@@ -12,8 +11,8 @@ import (
 )
 
 // The express lane: the first attempt of a delivery is a local activity within
-// its first workflow task, which costs Temporal nothing of its own. What fails
-// there goes on as an activity that Temporal retries.
+// its first workflow task, which costs Temporal nothing of its own. After a
+// failure there the delivery goes on as an activity that Temporal retries.
 
 const (
 	// expressGrace is how much longer than its request an attempt in the express
@@ -24,44 +23,30 @@ const (
 	firstTaskEvents = 3
 )
 
+// takesExpressLane is whether the first attempt of a delivery is made in the
+// express lane. With limits it has to wait for its turn. A schedule without
+// retries has none left after an attempt that a crash cut off.
+func takesExpressLane(in DeliveryInput) bool {
+	return !in.Limited && len(in.RetriesMs) > 0
+}
+
 // TaskTimeout is the workflow task timeout of a delivery: time for a whole
 // attempt in the express lane, of which the SDK uses four fifths before it
 // would report in between. Zero, the default, without the express lane.
 func TaskTimeout(in DeliveryInput) time.Duration {
-	if !in.Express {
+	if !takesExpressLane(in) {
 		return 0
 	}
 	return (in.Timeout() + expressGrace) * 5 / 4
 }
 
-// first sends for the first time: through the express lane if the delivery may
-// take it. A schedule without retries does not, because an attempt that a
-// crash cut off would leave it none.
-func (d *delivery) first(ctx workflow.Context, event converter.RawValue) (activities.SendWebhookResult, error) {
-	input := d.input.SendWebhookInput
-	if !d.input.Express || len(input.RetriesMs) == 0 {
-		return d.send(ctx, event, input, input.Retries())
-	}
-	sent, err := d.express(ctx, event)
-	var application *temporal.ApplicationError
-	switch {
-	case err == nil && len(sent.Attempts) == 0: // the lane was closed
-		return d.send(ctx, event, input, input.Retries())
-	case err == nil, temporal.IsCanceledError(err), errors.As(err, &application) && application.NonRetryable():
-		return sent, err
-	}
-	d.attempts = activities.CompleteLog(logIn(err), 1)
-	workflow.SetCurrentDetails(ctx, describeRetry(d.input, d.attempts))
-	input.HandedOver = true
-	return d.send(ctx, event, input, input.Retries())
-}
-
-// express makes the first attempt in this very workflow task, or finds out what
-// became of it when the task is done once more.
-func (d *delivery) express(ctx workflow.Context, event converter.RawValue) (activities.SendWebhookResult, error) {
-	input := d.input.SendWebhookInput
-	if input.Repeated = repeated(ctx); input.Repeated {
-		// What was begun is heard out, also when the delivery is cancelled by now.
+// sendExpress makes the first attempt in this very workflow task, or finds out
+// its outcome when the task is done once more.
+func sendExpress(ctx workflow.Context, in DeliveryInput, event converter.RawValue) (activities.SendWebhookResult, error) {
+	input := activities.ExpressInput{Webhook: in.Webhook, Repeated: isRepeated(ctx)}
+	if input.Repeated {
+		// An attempt that has begun is waited for, also when the delivery is
+		// cancelled by now.
 		ctx, _ = workflow.NewDisconnectedContext(ctx)
 	}
 	ctx = workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
@@ -70,14 +55,14 @@ func (d *delivery) express(ctx workflow.Context, event converter.RawValue) (acti
 	})
 	var sent activities.SendWebhookResult
 	// By its name, because a replay has no activities.
-	err := workflow.ExecuteLocalActivity(ctx, activities.SendWebhookType, input, event).Get(ctx, &sent)
+	err := workflow.ExecuteLocalActivity(ctx, activities.SendWebhookExpressType, input, event).Get(ctx, &sent)
 	return sent, err
 }
 
-// repeated is whether the first workflow task was begun before, by a worker
+// isRepeated is whether the first workflow task was begun before, by a worker
 // that vanished or could not report it: only then does the history have more
 // events than the first ones, signals and a request to cancel.
-func repeated(ctx workflow.Context) bool {
+func isRepeated(ctx workflow.Context) bool {
 	events := firstTaskEvents + workflow.GetSignalChannel(ctx, ReleaseSignal).Len()
 	if ctx.Err() != nil {
 		events++

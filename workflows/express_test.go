@@ -44,6 +44,6 @@ func TestTaskTimeoutLeavesTimeForAnAttempt(t *testing.T) {
 	t.Parallel()
 	in := input()
 	require.Equal(t, 15*time.Second, workflows.TaskTimeout(in))
-	in.Express = false
+	in.Limited = true
 	require.Zero(t, workflows.TaskTimeout(in))
 }

@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"cmp"
 	"fmt"
 	"time"
 
@@ -11,7 +10,7 @@ import (
 
 // Why a destination is held.
 const (
-	// HoldPaused is an operator who paused it.
+	// HoldPaused is a pause by an operator.
 	HoldPaused = "paused"
 	// HoldFailing is a destination that has been failing for long.
 	HoldFailing = "failing"
@@ -20,18 +19,18 @@ const (
 	HoldReleasing = "releasing"
 )
 
-// SetHeldSignal tells a Hold what someone wants; its argument is a bool. True
-// pauses: it holds the destination, again if it is just being released, and
-// turns a hold for failing into a pause, which no probe ends. False resumes.
-// It is one signal, because the order of the two counts.
+// SetHeldSignal pauses or resumes; its argument is a bool. True holds the
+// destination, again if it is just being released, and turns a hold for failing
+// into a pause, which no probe ends. False ends the hold. It is one signal,
+// because the order of the two counts.
 const SetHeldSignal = "SetHeld"
 
-// SetFailingSignal tells a Hold that its destination fails again; it has no
+// SetFailingSignal says that the destination of a Hold fails again; it has no
 // argument. While the hold releases, it holds again and probes; a destination
 // that is held already stays as it is.
 const SetFailingSignal = "SetFailing"
 
-// Memo fields of a Hold, by which others see what it does.
+// Memo fields of a Hold, which show others its state.
 const (
 	// HoldStateMemo says whether deliveries are held or already released: one
 	// of the HoldState constants.
@@ -55,19 +54,21 @@ const (
 	ReleaseDeliveriesActivity = "ReleaseDeliveries"
 )
 
-// HoldCacheTTL is how long a worker goes by what it knows of a hold, so that
-// not every attempt has to ask.
+// HoldCacheTTL is for how long a worker relies on the last look at a hold, so
+// that not every attempt has to ask.
 const HoldCacheTTL = time.Second
 
 // HoldInput is the input of a Hold.
 type HoldInput struct {
 	// Destination is the name of the held destination.
 	Destination string `json:"destination"`
-	// Reason is HoldPaused or HoldFailing.
+	// Reason is HoldPaused, HoldFailing or HoldReleasing.
 	Reason string `json:"reason"`
-	// Notify is the start of the input of a notice, when a destination is to be
-	// told of the hold.
+	// Notify is the start of the input of a notice, when a destination wants one of
+	// a hold for failing.
 	Notify *DeliveryInput `json:"notify,omitempty"`
+	// Continued says that an earlier execution of the same hold continues here.
+	Continued bool `json:"continued,omitempty"`
 }
 
 // ReleaseInput is the input of ReleaseDeliveries.
@@ -91,71 +92,168 @@ const (
 
 // The release of held deliveries.
 const (
-	// settle is the time after which no worker holds deliveries any more and
-	// every held one can be found.
+	// settle is the time after which workers no longer hold deliveries and every
+	// held one can be found.
 	settle           = 3 * HoldCacheTTL
 	releaseHeartbeat = 30 * time.Second
 	releaseTimeout   = 24 * time.Hour
 )
 
-// Hold is the hold of one destination: its deliveries wait while it runs. It
-// ends when someone resumes or, when the destination was failing, by a probe
-// that finds it able again; then it releases what waited, the oldest first.
+// Hold is the hold of one destination: its deliveries wait while it is held. It
+// ends when an operator resumes or, when the destination was failing, when a
+// probe finds it healthy again; then it releases the deliveries that wait, the
+// oldest first, until none is left. A hold that is cancelled does the same.
+//
+// Its states and their order are the table in hold_states.go.
 func Hold(ctx workflow.Context, input HoldInput) (ReleaseResult, error) {
-	h := &hold{input: input, setHeld: workflow.GetSignalChannel(ctx, SetHeldSignal)}
-	if input.Reason == HoldFailing {
-		notifyHeld(ctx, input)
+	if isLegacy(ctx) {
+		h := &legacyHold{input: input, setHeld: workflow.GetSignalChannel(ctx, SetHeldSignal)}
+		return h.run(ctx)
 	}
-	for {
-		if err := h.wait(ctx); err != nil {
-			return ReleaseResult{}, err
-		}
-		released, again, err := h.release(ctx)
-		if err != nil || !again {
-			return released, err
-		}
-		h.input.Reason = HoldPaused
+	h := &hold{
+		input:      input,
+		state:      initialHoldState(input.Reason),
+		setHeld:    workflow.GetSignalChannel(ctx, SetHeldSignal),
+		setFailing: workflow.GetSignalChannel(ctx, SetFailingSignal),
 	}
+	return h.run(ctx)
 }
 
+// hold is the state of a running Hold.
 type hold struct {
-	input   HoldInput
-	setHeld workflow.ReceiveChannel
+	input               HoldInput
+	state               holdState
+	setHeld, setFailing workflow.ReceiveChannel
+	// cancelled receives once, when the workflow is cancelled.
+	cancelled workflow.Channel
+	// working is the context of the activities and timers of the present state, and
+	// leave ends them.
+	working workflow.Context
+	leave   workflow.CancelFunc
+	// Of the futures, those are set that the present state waits for.
+	probed, settled, released workflow.Future
+	result                    ReleaseResult
 }
 
-// wait holds until the hold is to end.
-func (h *hold) wait(ctx workflow.Context) error {
-	err := h.showHeld(ctx)
-	ended := err != nil
-	probing, cancelProbe := workflow.WithCancel(ctx)
-	defer cancelProbe()
+func (h *hold) run(ctx workflow.Context) (ReleaseResult, error) {
+	if h.state == holdFailing && !h.input.Continued {
+		notifyHeld(ctx, h.input)
+	}
+	// A hold that is cancelled still releases the deliveries that wait.
+	working, _ := workflow.NewDisconnectedContext(ctx)
+	h.cancelled = workflow.NewBufferedChannel(ctx, 1)
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		ctx.Done().Receive(ctx, nil)
+		h.cancelled.SendAsync(true)
+	})
+	if err := h.enter(working); err != nil {
+		return h.result, err
+	}
+	for h.state != holdOver {
+		before := h.state
+		h.receive(ctx)
+		if h.state != before {
+			if err := h.enter(working); err != nil {
+				return h.result, err
+			}
+		}
+		if h.state == holdPaused && workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+			h.input.Reason, h.input.Continued = HoldPaused, true
+			return h.result, workflow.NewContinueAsNewError(ctx, Hold, h.input)
+		}
+	}
+	return h.result, ctx.Err()
+}
+
+// receive waits for an input, and takes in every one that has come with it. All
+// that arrives in one workflow task thus leads to one state, and nothing is left
+// when the hold ends.
+func (h *hold) receive(ctx workflow.Context) {
 	selector := workflow.NewSelector(ctx)
-	selector.AddReceive(ctx.Done(), func(workflow.ReceiveChannel, bool) { ended = true })
+	take := func(input holdInput) { h.state = h.state.after(input) }
 	selector.AddReceive(h.setHeld, func(c workflow.ReceiveChannel, _ bool) {
 		var held bool
-		c.Receive(ctx, &held)
-		switch {
-		case !held:
-			ended = true
-		case h.input.Reason != HoldPaused:
-			h.input.Reason = HoldPaused
-			cancelProbe()
-			err = h.showHeld(ctx)
+		if c.ReceiveAsync(&held); held {
+			take(inputPause)
+		} else {
+			take(inputResume)
 		}
 	})
-	if h.input.Reason == HoldFailing {
-		selector.AddFuture(h.probe(probing), func(f workflow.Future) {
-			ended = f.Get(ctx, nil) == nil
+	selector.AddReceive(h.setFailing, func(c workflow.ReceiveChannel, _ bool) {
+		c.ReceiveAsync(nil)
+		take(inputFailing)
+	})
+	selector.AddReceive(h.cancelled, func(c workflow.ReceiveChannel, _ bool) {
+		c.ReceiveAsync(nil)
+		take(inputResume)
+	})
+	if h.probed != nil {
+		selector.AddFuture(h.probed, func(f workflow.Future) {
+			if err := f.Get(ctx, nil); err != nil {
+				take(inputProbeFailed)
+				h.probed = h.probe(h.working)
+				return
+			}
+			take(inputProbeOK)
 		})
 	}
-	for !ended {
+	if h.settled != nil {
+		selector.AddFuture(h.settled, func(workflow.Future) {
+			h.settled = nil
+			h.startRelease(h.working)
+		})
+	}
+	if h.released != nil {
+		selector.AddFuture(h.released, func(f workflow.Future) {
+			if err := f.Get(ctx, &h.result); err != nil {
+				take(inputReleaseFailed)
+				h.released, h.settled = nil, workflow.NewTimer(h.working, settle)
+				return
+			}
+			take(inputReleased)
+		})
+	}
+	selector.Select(ctx)
+	for selector.HasPending() {
 		selector.Select(ctx)
 	}
-	return cmp.Or(err, ctx.Err())
 }
 
-// probe asks the destination until it is able to take webhooks. The server's
-// retries keep the history short, however long that takes.
+// enter begins the work of the present state, and ends that of the one before.
+func (h *hold) enter(ctx workflow.Context) error {
+	if h.leave != nil {
+		h.leave()
+	}
+	h.probed, h.settled, h.released = nil, nil, nil
+	ctx, h.leave = workflow.WithCancel(ctx)
+	h.working = ctx
+	switch h.state {
+	case holdPaused:
+		return h.show(ctx, HoldStateHeld, HoldPaused, fmt.Sprintf("**Held**, because it is paused. Deliveries to %s wait.", code(h.input.Destination)))
+	case holdFailing:
+		h.probed = h.probe(ctx)
+		return h.show(ctx, HoldStateHeld, HoldFailing, fmt.Sprintf("**Held**, because it is failing. Deliveries to %s wait.", code(h.input.Destination)))
+	case holdReleasing:
+		h.settled = workflow.NewTimer(ctx, settle)
+		return h.show(ctx, HoldStateReleasing, "", fmt.Sprintf("**Releasing** the deliveries to %s, the oldest first.", code(h.input.Destination)))
+	default:
+		return nil
+	}
+}
+
+// show makes the state visible: in the memo to workers, in the current details to
+// people. An empty reason leaves the one before.
+func (h *hold) show(ctx workflow.Context, state, reason, details string) error {
+	workflow.SetCurrentDetails(ctx, details)
+	memo := map[string]any{HoldStateMemo: state}
+	if reason != "" {
+		memo[HoldReasonMemo] = reason
+	}
+	return workflow.UpsertMemo(ctx, memo)
+}
+
+// probe asks the destination until it is healthy. The server's retries keep the
+// history short, however long that takes.
 func (h *hold) probe(ctx workflow.Context) workflow.Future {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: probeTimeout,
@@ -164,49 +262,11 @@ func (h *hold) probe(ctx workflow.Context) workflow.Future {
 	return workflow.ExecuteActivity(ctx, ProbeDestinationActivity, h.input.Destination)
 }
 
-// release lets the held deliveries go on. It is over early, and again true,
-// when the destination is paused in the meantime.
-func (h *hold) release(ctx workflow.Context) (released ReleaseResult, again bool, err error) {
-	if err := h.state(ctx, HoldStateReleasing, fmt.Sprintf("**Releasing** the deliveries to %s, the oldest first.", code(h.input.Destination))); err != nil {
-		return released, false, err
-	}
-	if err := workflow.Sleep(ctx, settle); err != nil {
-		return released, false, err
-	}
-	releasing, stop := workflow.WithCancel(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+// startRelease lets the held deliveries go on.
+func (h *hold) startRelease(ctx workflow.Context) {
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: releaseTimeout,
 		HeartbeatTimeout:    releaseHeartbeat,
-		WaitForCancellation: true,
-	}))
-	defer stop()
-	future := workflow.ExecuteActivity(releasing, ReleaseDeliveriesActivity, ReleaseInput{Destination: h.input.Destination, Before: workflow.Now(ctx)})
-	over := false
-	selector := workflow.NewSelector(ctx)
-	selector.AddFuture(future, func(f workflow.Future) {
-		err = f.Get(ctx, &released)
-		over = true
 	})
-	selector.AddReceive(h.setHeld, func(c workflow.ReceiveChannel, _ bool) { c.Receive(ctx, &again) })
-	for !over && !again {
-		selector.Select(ctx)
-	}
-	// What has just arrived must not be lost with the workflow.
-	for h.setHeld.ReceiveAsync(&again) {
-		continue
-	}
-	if again {
-		return released, true, nil
-	}
-	return released, false, err
-}
-
-func (h *hold) showHeld(ctx workflow.Context) error {
-	return h.state(ctx, HoldStateHeld, fmt.Sprintf("**Held**, because it is %s. Deliveries to %s wait.", h.input.Reason, code(h.input.Destination)))
-}
-
-// state makes the hold's state known, to workers by its memo and to people by
-// its current details.
-func (h *hold) state(ctx workflow.Context, state, details string) error {
-	workflow.SetCurrentDetails(ctx, details)
-	return workflow.UpsertMemo(ctx, map[string]any{HoldStateMemo: state, HoldReasonMemo: h.input.Reason})
+	h.released = workflow.ExecuteActivity(ctx, ReleaseDeliveriesActivity, ReleaseInput{Destination: h.input.Destination})
 }

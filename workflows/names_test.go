@@ -28,7 +28,7 @@ func TestStoredNames(t *testing.T) {
 		attributes = append(attributes, key.GetName())
 		require.Equal(t, "Keyword", key.GetValueType().String())
 	}
-	require.Equal(t, []string{"WebhookDestination", "GitBookEventType", "GitBookInstallation", "GitBookSpace", "GitBookSite", "WebhookRedelivery"}, attributes)
+	require.Equal(t, []string{"WebhookDestination", "GitBookEventType", "GitBookInstallation", "GitBookSpace", "GitBookSite", "WebhookRedelivery", "WebhookState"}, attributes)
 }
 
 func TestParseDeliveryID(t *testing.T) {

@@ -74,7 +74,7 @@ func notify(ctx workflow.Context, to DeliveryInput, eventID, eventType string, n
 
 // notifyUndelivered tells the destination that is to be told of a delivery
 // that was given up, if there is one.
-func notifyUndelivered(ctx workflow.Context, in DeliveryInput, attempts []activities.Attempt) {
+func notifyUndelivered(ctx workflow.Context, in DeliveryInput, result DeliveryResult) {
 	if in.Notify == nil {
 		return
 	}
@@ -86,8 +86,8 @@ func notifyUndelivered(ctx workflow.Context, in DeliveryInput, attempts []activi
 		URL:          in.URL,
 		Delivery:     NoticeDelivery{EventID: in.EventID, Type: in.EventType},
 		RunID:        workflow.GetInfo(ctx).WorkflowExecution.RunID,
-		Failure:      LastFailure(attempts),
-		AttemptCount: len(attempts),
+		Failure:      result.Why(),
+		AttemptCount: len(result.Attempts),
 		AcceptedAt:   in.AcceptedAt,
 		ClosedAt:     workflow.Now(ctx).UTC(),
 	})

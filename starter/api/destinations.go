@@ -110,10 +110,10 @@ func (a *API) test(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		input := workflows.DeliveryInput{
-			SendWebhookInput: activities.SendWebhookInput{Destination: d.Name, EventID: event.ID},
-			Reason:           workflows.ReasonTest,
-			EventType:        eventType,
-			AcceptedAt:       a.now().UTC(),
+			Webhook:    activities.Webhook{Destination: d.Name, EventID: event.ID},
+			Reason:     workflows.ReasonTest,
+			EventType:  eventType,
+			AcceptedAt: a.now().UTC(),
 		}
 		delivery := deliveries.NewDelivery{
 			Input: deliveries.Configure(a.config, input, d, config.DisplayURL(d.URL.Reveal())), Event: event.Raw(),

@@ -19,10 +19,10 @@ func (in *Ingress) choose(event gitbook.Event, installation string, environment 
 	var chosen []deliveries.NewDelivery
 	add := func(name, displayURL string, d config.Destination, sealed []byte) {
 		input := workflows.DeliveryInput{
-			SendWebhookInput: activities.SendWebhookInput{Destination: name, EventID: event.ID, Sealed: sealed},
-			Reason:           workflows.ReasonEvent,
-			EventType:        event.Type,
-			AcceptedAt:       in.now().UTC(),
+			Webhook:    activities.Webhook{Destination: name, EventID: event.ID, Sealed: sealed},
+			Reason:     workflows.ReasonEvent,
+			EventType:  event.Type,
+			AcceptedAt: in.now().UTC(),
 		}
 		chosen = append(chosen, deliveries.NewDelivery{
 			Input:        deliveries.Configure(in.config, input, d, displayURL),

@@ -1,0 +1,42 @@
+package deliveries
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	commonpb "go.temporal.io/api/common/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/gitbook-courier/courier/workflows"
+)
+
+// Event is the event that a run delivers, byte for byte: the first event of its
+// history has it, and is read alone. It implements activities.Runs.
+func (s *Store) Event(ctx context.Context, workflowID, runID string) ([]byte, error) {
+	response, err := s.client.WorkflowService().GetWorkflowExecutionHistory(ctx, &workflowservice.GetWorkflowExecutionHistoryRequest{
+		Namespace:       s.namespace,
+		Execution:       &commonpb.WorkflowExecution{WorkflowId: workflowID, RunId: runID},
+		MaximumPageSize: 1,
+	})
+	if _, gone := errors.AsType[*serviceerror.NotFound](err); gone {
+		return nil, ErrUnknown
+	}
+	if err != nil {
+		return nil, err
+	}
+	events := response.GetHistory().GetEvents()
+	if len(events) == 0 {
+		return nil, ErrUnknown
+	}
+	var (
+		input workflows.DeliveryInput
+		event converter.RawValue
+	)
+	if err := s.payloads.FromPayloads(events[0].GetWorkflowExecutionStartedEventAttributes().GetInput(), &input, &event); err != nil {
+		return nil, fmt.Errorf("read the delivery's event: %w", err)
+	}
+	return event.Payload().GetData(), nil
+}
