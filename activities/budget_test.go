@@ -81,11 +81,11 @@ func TestExecutionsWithoutARequestUseUpNoAttempt(t *testing.T) {
 	}{
 		{
 			"held", func(b *bench, _ *activities.SendWebhookInput) { b.holds.held = true },
-			failure{kind: "Held", message: "deliveries to search are held", final: true},
+			failure{kind: "Held", message: "deliveries to search are held", final: true, log: []activities.Attempt{}},
 		},
 		{
 			"unknown", func(_ *bench, in *activities.SendWebhookInput) { in.Destination = "gone" },
-			failure{kind: "DestinationUnknown", message: `the configuration has no destination "gone"`, final: true},
+			failure{kind: "DestinationUnknown", message: `the configuration has no destination "gone"`, final: true, log: []activities.Attempt{}},
 		},
 	}
 	for _, tt := range tests {

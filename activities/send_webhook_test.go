@@ -266,7 +266,7 @@ func TestSendWebhookFinalFailureCarriesTheLog(t *testing.T) {
 		{
 			name:      "destination unknown",
 			giveInput: func(in *activities.SendWebhookInput) { in.Destination = "gone" },
-			want:      failure{kind: "DestinationUnknown", message: `the configuration has no destination "gone"`, final: true},
+			want:      failure{kind: "DestinationUnknown", message: `the configuration has no destination "gone"`, final: true, log: []activities.Attempt{}},
 		},
 		{
 			name:       "refused URL",
