@@ -26,7 +26,7 @@ type ExpressInput struct {
 // details.
 func (a *Activities) SendWebhookExpress(ctx context.Context, in ExpressInput, event converter.RawValue) (SendWebhookResult, error) {
 	run := activity.GetInfo(ctx).WorkflowExecution
-	first, isNew := a.outcomes.begin(run.RunID, a.Now())
+	first, isNew := a.outcomes.begin(run.RunID, in.Repeated, a.Now())
 	if !isNew {
 		// The attempt of the task before may still be under way.
 		select {

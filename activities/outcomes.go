@@ -48,12 +48,12 @@ func newOutcomes() *outcomes {
 	return &outcomes{byRun: make(map[string]*known)}
 }
 
-// begin begins the first attempt of a run. If this worker has begun it before,
-// it returns that one and false.
-func (o *outcomes) begin(runID string, now time.Time) (first *known, isNew bool) {
+// begin begins the first attempt of a run. If it is repeated and this worker has
+// begun it before, it returns that one and false.
+func (o *outcomes) begin(runID string, repeated bool, now time.Time) (first *known, isNew bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if earlier, ok := o.byRun[runID]; ok {
+	if earlier, ok := o.byRun[runID]; ok && repeated {
 		return earlier, false
 	}
 	return o.add(runID, &known{began: now, over: make(chan struct{})}), true
@@ -71,15 +71,15 @@ func (o *outcomes) remember(runID string, now time.Time, latest outcome) {
 	close(k.over)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if _, ok := o.byRun[runID]; ok {
-		o.byRun[runID] = k
-		return
-	}
 	o.add(runID, k)
 }
 
 // add must be called with the lock held.
 func (o *outcomes) add(runID string, k *known) *known {
+	if _, ok := o.byRun[runID]; ok {
+		o.byRun[runID] = k
+		return k
+	}
 	if len(o.order) < maxRecalled {
 		o.order = append(o.order, runID)
 	} else {

@@ -29,11 +29,11 @@ func TestOutcomesForgetTheOldest(t *testing.T) {
 func TestOutcomesKeepTheLatestAttemptOfARun(t *testing.T) {
 	t.Parallel()
 	o := newOutcomes()
-	first, isNew := o.begin("run", time.Time{})
+	first, isNew := o.begin("run", false, time.Time{})
 	require.True(t, isNew)
 	_, over := o.recall("run")
 	require.False(t, over, "it is under way")
-	same, isNew := o.begin("run", time.Time{})
+	same, isNew := o.begin("run", true, time.Time{})
 	require.False(t, isNew)
 	require.Same(t, first, same)
 	first.end(outcome{log: []Attempt{{Number: 1}}})
