@@ -8,8 +8,6 @@ import (
 	"github.com/gitbook-courier/courier/internal/codec"
 	"github.com/gitbook-courier/courier/internal/seal"
 	"github.com/gitbook-courier/courier/starter/access"
-	"github.com/gitbook-courier/courier/starter/codecserver"
-	"github.com/gitbook-courier/courier/starter/respond"
 )
 
 func newCodec(c config.Config, keys *seal.Keyring) *codec.Codec {
@@ -28,10 +26,5 @@ func CodecHandler(c config.Config, log *slog.Logger) (http.Handler, error) {
 	guard := func(next http.Handler) http.Handler {
 		return access.Require(log, c.Access.ForAPI(), access.APIKeys, next)
 	}
-	server := newCodecServer(newCodec(c, keys), c, log)
-	r := http.NewServeMux()
-	r.Handle(codecserver.DecodePath, server.Decode(guard))
-	r.Handle(codecserver.EncodePath, server.Encode(guard))
-	r.Handle("/", respond.NotFound(log))
-	return r, nil
+	return newCodecServer(newCodec(c, keys), c, log).Handler(guard), nil
 }

@@ -5,13 +5,9 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -21,11 +17,6 @@ import (
 	"github.com/gitbook-courier/courier/deliveries"
 	"github.com/gitbook-courier/courier/internal/codec"
 	"github.com/gitbook-courier/courier/starter/respond"
-)
-
-const (
-	defaultLimit = 50
-	maxLimit     = 200
 )
 
 // API serves what operators see of deliveries and do to them.
@@ -65,9 +56,15 @@ func (a *API) Register(r *mux.Router) {
 // apiTimeout bounds what one request may ask of Temporal.
 const apiTimeout = 15 * time.Second
 
-// handle serves h within the time that a request has.
+// handle serves h within the time that a request has. A name that is too long to be one is unknown,
+// and Temporal is not asked for it.
 func (a *API) handle(h respond.Handler) http.Handler {
 	return respond.Handle(a.log, explain(func(w http.ResponseWriter, r *http.Request) error {
+		for _, name := range mux.Vars(r) {
+			if len(unescape(name)) > maxFilter {
+				return respond.NewError(http.StatusNotFound, "no such name; none is longer than 255 characters")
+			}
+		}
 		ctx, cancel := context.WithTimeout(r.Context(), apiTimeout)
 		defer cancel()
 		return h(w, r.WithContext(ctx))
@@ -176,64 +173,4 @@ func unescape(segment string) string {
 		return plain
 	}
 	return segment
-}
-
-// listQuery is the query string of a list.
-type listQuery struct {
-	filter deliveries.Filter
-	limit  int
-	cursor string
-}
-
-// parseQuery refuses what it does not know: a filter with a typing error
-// would otherwise list everything.
-func parseQuery(raw string) (listQuery, error) {
-	q := listQuery{limit: defaultLimit}
-	values, err := url.ParseQuery(raw)
-	if err != nil {
-		return q, errors.New("the query string is not one")
-	}
-	f := &q.filter
-	texts := map[string]*string{
-		"destination": &f.Destination, "type": &f.Type, "installation": &f.Installation, "space": &f.Space, "site": &f.Site, "cursor": &q.cursor,
-	}
-	var status, limit string
-	texts["status"], texts["limit"] = &status, &limit
-	times := map[string]*time.Time{"since": &f.Since, "until": &f.Until}
-	for name, all := range values {
-		text, isText := texts[name]
-		moment, isTime := times[name]
-		switch {
-		case len(all) > 1:
-			return q, fmt.Errorf("%s is given twice", name)
-		case isText:
-			*text = all[0]
-		case isTime:
-			if *moment, err = time.Parse(time.RFC3339, all[0]); err != nil {
-				return q, fmt.Errorf("%s is not a time such as 2026-01-31T15:04:05Z", name)
-			}
-		default:
-			return q, fmt.Errorf("%q is not a parameter of this list", name)
-		}
-	}
-	if f.Status = deliveries.Status(status); status != "" && !slices.Contains(deliveries.Statuses(), f.Status) {
-		return q, fmt.Errorf("status must be one of %s", names(deliveries.Statuses()))
-	}
-	if !f.Since.IsZero() && !f.Until.IsZero() && !f.Since.Before(f.Until) {
-		return q, errors.New("since must be before until")
-	}
-	if limit != "" {
-		if q.limit, err = strconv.Atoi(limit); err != nil || q.limit < 1 || q.limit > maxLimit {
-			return q, fmt.Errorf("limit must be 1 to %d", maxLimit)
-		}
-	}
-	return q, nil
-}
-
-func names(statuses []deliveries.Status) string {
-	all := make([]string, len(statuses))
-	for i, status := range statuses {
-		all[i] = string(status)
-	}
-	return strings.Join(all, ", ")
 }

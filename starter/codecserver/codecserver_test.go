@@ -35,19 +35,20 @@ func newCodec(t *testing.T, fill byte) *codec.Codec {
 	return codec.New(keys, true)
 }
 
-// serve is the two routes as the starter has them, held against the API's
-// description.
+// serve is the routes, whose answers are compared with the API's description.
 func serve(t *testing.T, tokens ...string) http.Handler {
+	t.Helper()
+	return apitest.Validate(t, newHandler(t, tokens...))
+}
+
+func newHandler(t *testing.T, tokens ...string) http.Handler {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	server := codecserver.NewServer(newCodec(t, 1), []string{uiOrigin, "http://127.0.0.1:8233"}, log)
 	guard := func(next http.Handler) http.Handler {
 		return access.Require(log, tokens, access.APIKeys, next)
 	}
-	mux := http.NewServeMux()
-	mux.Handle(codecserver.DecodePath, server.Decode(guard))
-	mux.Handle(codecserver.EncodePath, server.Encode(guard))
-	return apitest.Validate(t, mux)
+	return server.Handler(guard)
 }
 
 func request(t *testing.T, method, path, body string, header ...string) *http.Request {
@@ -115,12 +116,16 @@ func TestRefused(t *testing.T) {
 	corrupt := `{"payloads":[` + plain + `,{"metadata":{"encoding":"YmluYXJ5L2VuY3J5cHRlZA=="},"data":"AAAA"}]}`
 	const notPayloads = `{"error":"the body is not {\"payloads\":[…]} as Temporal's tools send it"}`
 
+	compressed := request(t, "POST", "/codec/decode", `{}`, "Content-Encoding", "gzip")
 	tests := []struct {
 		name       string
 		give       *http.Request
 		wantStatus int
 		wantBody   string
 	}{
+		{"compressed", compressed, 415, `{"error":"Content-Encoding is not supported; send the body as it is"}`},
+		{"another name", request(t, "POST", "/codec/default/transcode", `{}`), 404, `{"error":"no such route"}`},
+		{"no name", request(t, "POST", "/codec/decode/", `{}`), 404, `{"error":"no such route"}`},
 		{"key missing", request(t, "POST", "/codec/decode", string(unknown)), 400, `{"error":"the key of an encrypted payload is missing; put it back into sealing_keys"}`},
 		{"corrupt", request(t, "POST", "/codec/decode", corrupt), 400, `{"error":"an encrypted payload is corrupt, or was not encrypted by Courier"}`},
 		{"no JSON", request(t, "POST", "/codec/decode", `{`), 400, notPayloads},
@@ -141,11 +146,34 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-func TestWhatIsNewInTheProtocolIsPassedOver(t *testing.T) {
+func TestUnknownFieldsAreIgnored(t *testing.T) {
 	t.Parallel()
 	w := do(serve(t), request(t, http.MethodPost, "/codec/decode", `{"payloads":[],"later":{"x":1}}`))
 	require.Equal(t, http.StatusOK, w.Code)
 	require.JSONEq(t, `{}`, w.Body.String())
+}
+
+// Temporal's tools can put the namespace, or anything else, before the names of the two routes.
+func TestEveryPrefix(t *testing.T) {
+	t.Parallel()
+	for _, prefix := range []string{"/codec", "/codec/default", "/codec/my.namespace%2Fx", "/codec/a/b"} {
+		handler := serve(t, token)
+		if prefix == "/codec/a/b" {
+			handler = newHandler(t, token) // OpenAPI cannot describe a parameter with a slash
+		}
+		r := request(t, http.MethodPost, prefix+"/encode", `{"payloads":[`+plain+`]}`, "Authorization", "Bearer "+token)
+		encoded := do(handler, r)
+		require.Equal(t, http.StatusOK, encoded.Code, prefix)
+		require.NotContains(t, encoded.Body.String(), "eyJhIj")
+		r = request(t, http.MethodPost, prefix+"/decode", encoded.Body.String(), "Authorization", "Bearer "+token)
+		decoded := do(handler, r)
+		require.Equal(t, http.StatusOK, decoded.Code, prefix)
+		require.JSONEq(t, `{"payloads":[`+plain+`]}`, decoded.Body.String())
+
+		require.Equal(t, 401, do(handler, request(t, http.MethodPost, prefix+"/decode", `{}`)).Code, prefix)
+		preflight := request(t, http.MethodOptions, prefix+"/decode", "", "Origin", uiOrigin, "Access-Control-Request-Method", "POST")
+		require.Equal(t, 204, do(handler, preflight).Code, prefix)
+	}
 }
 
 func TestTokens(t *testing.T) {

@@ -7,11 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"mime"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +20,7 @@ import (
 	"github.com/gitbook-courier/courier/deliveries"
 	"github.com/gitbook-courier/courier/gitbook"
 	"github.com/gitbook-courier/courier/internal/seal"
+	"github.com/gitbook-courier/courier/starter/body"
 	"github.com/gitbook-courier/courier/starter/respond"
 )
 
@@ -51,6 +49,9 @@ type Ingress struct {
 	log     *slog.Logger
 	now     func() time.Time
 	handled map[string]bool
+	// form is the body of POST /{version}, whose media type gitbook checks, and json that of
+	// POST /webhooks/{source}.
+	form, json body.Rules
 }
 
 // New makes the event routes' handlers. now is the clock; it does no I/O.
@@ -64,7 +65,10 @@ func New(c config.Config, keys *seal.Keyring, store Store, log *slog.Logger, now
 			handled[eventType] = true
 		}
 	}
-	return &Ingress{config: c, keys: keys, store: store, log: log, now: now, handled: handled}
+	form := body.Rules{MaxBytes: c.MaxBodyBytes, Key: "max_body_bytes"}
+	json := form
+	json.MediaType = "application/json"
+	return &Ingress{config: c, keys: keys, store: store, log: log, now: now, handled: handled, form: form, json: json}
 }
 
 // Runtime serves POST /{version}: the request that GitBook's integration
@@ -85,11 +89,11 @@ func (in *Ingress) Runtime(guard func(http.Handler) http.Handler) http.Handler {
 }
 
 func (in *Ingress) runtime(w http.ResponseWriter, r *http.Request) error {
-	body, err := in.limit(w, r)
+	form, err := in.form.Open(w, r)
 	if err != nil {
 		return err
 	}
-	request, err := gitbook.ParseRuntimeRequest(r.Header.Get("Content-Type"), body)
+	request, err := gitbook.ParseRuntimeRequest(r.Header.Get("Content-Type"), form)
 	if err != nil {
 		return in.refuse(err)
 	}
@@ -131,60 +135,30 @@ func (in *Ingress) Relay(guard func(http.Handler) http.Handler) http.Handler {
 }
 
 func (in *Ingress) relay(w http.ResponseWriter, r *http.Request, verifier gitbook.Verifier) error {
-	if mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); mediaType != "application/json" {
-		return respond.NewError(http.StatusUnsupportedMediaType, "Content-Type must be application/json")
-	}
-	limited, err := in.limit(w, r)
+	data, err := in.json.ReadAll(w, r)
 	if err != nil {
 		return err
 	}
-	body, err := io.ReadAll(limited)
-	if err != nil {
-		return in.refuse(err)
-	}
-	if err := verifier.Verify(r.Header.Get(gitbook.SignatureHeader), body); err != nil {
+	if err := verifier.Verify(r.Header.Get(gitbook.SignatureHeader), data); err != nil {
 		return respond.NewError(http.StatusUnauthorized, gitbook.SignatureHeader+": "+err.Error())
 	}
-	event, err := gitbook.ParseEvent(body)
+	event, err := gitbook.ParseEvent(data)
 	if err != nil {
 		return in.refuse(err)
 	}
 	return in.accept(w, r, event, event.InstallationID, gitbook.Environment{})
 }
 
-// limit bounds the request's body, and refuses one that announces too much or
-// is compressed.
-func (in *Ingress) limit(w http.ResponseWriter, r *http.Request) (io.Reader, error) {
-	if coding := strings.Join(r.Header.Values("Content-Encoding"), ","); coding != "" && !strings.EqualFold(coding, "identity") {
-		return nil, respond.NewError(http.StatusUnsupportedMediaType, "Content-Encoding is not supported; send the body as it is")
-	}
-	if r.ContentLength > in.config.MaxBodyBytes {
-		return nil, in.tooLarge()
-	}
-	return http.MaxBytesReader(w, r.Body, in.config.MaxBodyBytes), nil
-}
-
-func (in *Ingress) tooLarge() error {
-	return respond.NewError(http.StatusRequestEntityTooLarge, fmt.Sprintf("body is larger than %d bytes (max_body_bytes)", in.config.MaxBodyBytes))
-}
-
-// refuse answers a request that cannot be read or parsed.
+// refuse is the answer to a request that cannot be read or parsed.
 func (in *Ingress) refuse(err error) error {
-	var (
-		tooLarge *http.MaxBytesError
-		field    *gitbook.FieldError
-	)
+	_, isField := errors.AsType[*gitbook.FieldError](err)
 	switch {
-	case errors.As(err, &tooLarge):
-		return in.tooLarge()
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return respond.NewError(http.StatusRequestTimeout, "the body did not arrive in time; send it again")
 	case errors.Is(err, gitbook.ErrMediaType):
 		return respond.NewError(http.StatusUnsupportedMediaType, err.Error())
-	case errors.Is(err, gitbook.ErrMultipart), errors.As(err, &field):
+	case errors.Is(err, gitbook.ErrMultipart), isField:
 		return respond.NewError(http.StatusBadRequest, err.Error())
 	default:
-		return respond.NewError(http.StatusBadRequest, "the body breaks off, or its chunks are broken")
+		return in.form.Refusal(err)
 	}
 }
 

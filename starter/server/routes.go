@@ -48,8 +48,9 @@ func newRouter(c config.Config, rooms Rooms, l limits, log *slog.Logger) *mux.Ro
 	r.Handle("/readyz", get(readyz(rooms.Ready)))
 	r.Handle("/openapi.yaml", get(openapi.Get))
 	r.PathPrefix("/api/").Handler(operator(operatorAPI(rooms.API, log)))
-	r.Handle(codecserver.DecodePath, rooms.Codec.Decode(operator))
-	r.Handle(codecserver.EncodePath, rooms.Codec.Encode(operator))
+	for _, path := range codecserver.Paths {
+		r.Handle(path, rooms.Codec.Handler(operator))
+	}
 	r.Handle("/webhooks/{source}", rooms.Ingress.Relay(events.guard))
 	r.Handle("/{version}", rooms.Ingress.Runtime(event))
 	r.NotFoundHandler = respond.NotFound(log)
