@@ -52,6 +52,7 @@ type Ingress struct {
 	// form is the body of POST /{version}, whose media type gitbook checks, and json that of
 	// POST /webhooks/{source}.
 	form, json body.Rules
+	observe    func(latency time.Duration, err error)
 }
 
 // New makes the event routes' handlers. now is the clock; it does no I/O.
@@ -68,8 +69,13 @@ func New(c config.Config, keys *seal.Keyring, store Store, log *slog.Logger, now
 	form := body.Rules{MaxBytes: c.MaxBodyBytes, Key: "max_body_bytes"}
 	json := form
 	json.MediaType = "application/json"
-	return &Ingress{config: c, keys: keys, store: store, log: log, now: now, handled: handled, form: form, json: json}
+	observe := func(time.Duration, error) {}
+	return &Ingress{config: c, keys: keys, store: store, log: log, now: now, handled: handled, form: form, json: json, observe: observe}
 }
+
+// Observe has f called with how long the store took for each delivery, and with its error. It is for the
+// time before the first request.
+func (in *Ingress) Observe(f func(latency time.Duration, err error)) { in.observe = f }
 
 // Runtime serves POST /{version}: the request that GitBook's integration
 // runtime sends to an integration. The version is looked at before anything
@@ -215,7 +221,9 @@ func (in *Ingress) start(ctx context.Context, all []deliveries.NewDelivery) ([]b
 	group.SetLimit(maxConcurrentStarts)
 	for i, delivery := range all {
 		group.Go(func() (err error) {
+			begun := time.Now()
 			started[i], err = in.store.Start(ctx, delivery)
+			in.observe(time.Since(begun), err)
 			return err
 		})
 	}

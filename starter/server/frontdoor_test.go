@@ -77,7 +77,7 @@ type door struct {
 // patient are limits that no test reaches.
 func patient(c config.Config) limits {
 	l := newLimits(c)
-	l.header, l.line, l.body, l.hurry, l.write, l.idle = time.Hour, time.Hour, time.Hour, time.Hour, time.Hour, time.Hour
+	l.header, l.queue, l.body, l.contended, l.drain, l.write, l.idle = time.Hour, time.Hour, time.Hour, time.Hour, time.Hour, time.Hour, time.Hour
 	return l
 }
 
@@ -115,9 +115,9 @@ func (d *door) dial(t *testing.T) net.Conn {
 	return conn
 }
 
-// holdPlace begins a request whose body does not come, and returns when the
+// holdSlot begins a request whose body does not come, and returns when the
 // server has begun to read it.
-func (d *door) holdPlace(t *testing.T, path string) net.Conn {
+func (d *door) holdSlot(t *testing.T, path string) net.Conn {
 	t.Helper()
 	conn := d.dial(t)
 	_, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: courier\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n"+
@@ -204,7 +204,7 @@ func TestTokensOpenTheRoutesOfTheirKind(t *testing.T) {
 	}
 }
 
-func TestEventsAndOperatorsHaveLinesOfTheirOwn(t *testing.T) {
+func TestEventsAndOperatorsHaveGatesOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	const busy = `{"error":"too many requests at once; send it again"}`
 	full := []string{"POST /v1", "POST /webhooks/docs"}
@@ -222,10 +222,10 @@ func TestEventsAndOperatorsHaveLinesOfTheirOwn(t *testing.T) {
 			t.Parallel()
 			c := parseConfig(t, doorConfiguration+"max_requests: 2\n")
 			l := patient(c)
-			l.operators, l.line = 2, 20*time.Millisecond
+			l.operators, l.queue = 2, 20*time.Millisecond
 			d := openDoor(t, c, l, time.Now)
 			for range 2 {
-				d.holdPlace(t, tt.giveHeld)
+				d.holdSlot(t, tt.giveHeld)
 			}
 			for _, what := range tt.wantBusy {
 				status, body, header := send(t, d.client(t), d.request(t, what, bothToken))

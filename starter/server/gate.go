@@ -1,7 +1,9 @@
 package server
 
 import (
+	"container/list"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -13,44 +15,41 @@ import (
 	"github.com/gitbook-courier/courier/starter/respond"
 )
 
-// busyAfter is what a caller is told, in seconds, who finds no place.
+// busyAfter is the Retry-After, in seconds, of a request that gets no slot.
 const busyAfter = "2"
 
-// line lets a number of requests be served at once. Further ones wait for a
-// while with their bodies unread, so that waiting takes no memory to speak of,
-// the first first; then they get 503.
+// gate lets a number of requests be served at once. Further ones wait in a queue, first in, first out,
+// with their bodies unread, so that waiting takes little memory; after a while they get 503.
 //
-// A place is not for slow bodies: as soon as a request waits, those that are
-// still coming in have only a moment left.
-type line struct {
-	places chan struct{}
+// A slow body does not keep its slot while others wait: as soon as a request is queued, the bodies that
+// are still coming in have only a moment left.
+type gate struct {
 	limits limits
-	full   func()
+	log    *slog.Logger
+	full   rate.Sometimes
 
-	mu      sync.Mutex
-	waiting int
-	coming  map[*incoming]struct{} // the bodies that nobody has hurried yet
+	mu     sync.Mutex
+	limit  concurrencyLimit
+	inUse  int
+	queue  list.List               // of chan struct{}, which is closed when its request has a slot
+	bodies map[*timedBody]struct{} // those that have the whole time of a body
 }
 
-func newLine(places int, l limits, log *slog.Logger, remedy string) *line {
-	said := rate.Sometimes{First: 1, Interval: 10 * time.Second}
-	return &line{
-		places: make(chan struct{}, places),
+func newGate(limit concurrencyLimit, l limits, log *slog.Logger) *gate {
+	return &gate{
 		limits: l,
-		full: func() {
-			said.Do(func() {
-				log.Warn("too many requests at once; some were answered 503", "places", places, "remedy", remedy)
-			})
-		},
-		coming: make(map[*incoming]struct{}),
+		log:    log,
+		full:   rate.Sometimes{First: 1, Interval: 10 * time.Second},
+		limit:  limit,
+		bodies: make(map[*timedBody]struct{}),
 	}
 }
 
-// guard serves next to as many requests as the line has places.
-func (l *line) guard(next http.Handler) http.Handler {
+// guard serves next in as many requests at once as there are slots.
+func (g *gate) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !l.enter(r.Context()) {
-			l.full()
+		if !g.enter(r.Context()) {
+			g.full.Do(g.warn)
 			respond.Refuse(w, &respond.Error{
 				Status:  http.StatusServiceUnavailable,
 				Message: "too many requests at once; send it again",
@@ -58,12 +57,11 @@ func (l *line) guard(next http.Handler) http.Handler {
 			})
 			return
 		}
-		defer func() { <-l.places }()
-		// Without a body, net/http is reading ahead already, and a deadline
-		// would look as if the client had gone.
+		defer g.leave()
+		// Without a body, net/http already reads ahead, and a deadline would look as if the client had gone.
 		if r.ContentLength != 0 {
-			body := l.receive(w, r)
-			defer l.forget(body)
+			body := g.receive(w, r)
+			defer g.forget(body)
 			r = r.WithContext(r.Context())
 			r.Body = body
 		}
@@ -71,93 +69,125 @@ func (l *line) guard(next http.Handler) http.Handler {
 	})
 }
 
-// enter takes a place, and is false when none became free in time.
-func (l *line) enter(ctx context.Context) bool {
-	select {
-	case l.places <- struct{}{}:
-		return true
-	default:
+// observe takes how long the store took for one delivery. An error that came quickly says nothing of
+// the load.
+func (g *gate) observe(latency time.Duration, err error) {
+	if err != nil && latency <= targetLatency {
+		return
 	}
-	l.hurry()
-	defer func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.waiting--
-	}()
-	patience := time.NewTimer(l.limits.line)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.limit.observe(time.Now(), latency, g.inUse)
+	g.admit()
+}
+
+// enter takes a slot, and is false when none became free in time.
+func (g *gate) enter(ctx context.Context) bool {
+	g.mu.Lock()
+	ticket := make(chan struct{})
+	element := g.queue.PushBack(ticket)
+	g.admit()
+	if g.queue.Len() > 0 {
+		g.hurry()
+	}
+	g.mu.Unlock()
+
+	patience := time.NewTimer(g.limits.queue)
 	defer patience.Stop()
 	select {
-	case l.places <- struct{}{}:
+	case <-ticket:
 		return true
 	case <-patience.C:
-		return false
 	case <-ctx.Done():
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	select {
+	case <-ticket: // in this very moment
+		return true
+	default:
+		g.queue.Remove(element)
 		return false
 	}
 }
 
-// hurry counts one that waits, and shortens the time of all bodies.
-func (l *line) hurry() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.waiting++
-	for body := range l.coming {
-		body.until(body.began.Add(l.limits.hurry))
-		delete(l.coming, body)
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.inUse--
+	g.admit()
+}
+
+// admit gives the free slots to those who have waited longest. The caller holds mu.
+func (g *gate) admit() {
+	for g.queue.Len() > 0 && g.inUse < g.limit.slots() {
+		close(g.queue.Remove(g.queue.Front()).(chan struct{}))
+		g.inUse++
 	}
 }
 
-// unasked serves next, with little time for a body that it does not read: over
-// HTTP/1, net/http reads such a body before it sends the answer, so that a slow
-// one would hold its connection for long. A place in line gives a body time.
-func unasked(l limits, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength != 0 && r.ProtoMajor == 1 {
-			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(l.hurry)) // net/http's own always knows deadlines
-		}
-		next.ServeHTTP(w, r)
-	})
+// warn says why requests were refused.
+func (g *gate) warn() {
+	g.mu.Lock()
+	slots, most := g.limit.slots(), int(g.limit.most)
+	g.mu.Unlock()
+	remedy := "send less at once, or raise max_requests"
+	if slots < most {
+		remedy = "Temporal is slow to store deliveries; give it or this process more CPU, or a faster disk"
+	}
+	g.log.Warn("too many requests at once; some were answered 503", "slots", slots, "of", most, "remedy", remedy)
 }
 
-// incoming is a body on its way in.
-type incoming struct {
+// hurry shortens the time of all bodies. The caller holds mu.
+func (g *gate) hurry() {
+	for body := range g.bodies {
+		body.until(body.began.Add(g.limits.contended))
+		delete(g.bodies, body)
+	}
+}
+
+// timedBody is a request's body with a time until which it must have come in.
+type timedBody struct {
 	io.ReadCloser
-	line  *line
+	gate  *gate
 	began time.Time
 	until func(time.Time)
 }
 
-// receive gives a body its time.
-func (l *line) receive(w http.ResponseWriter, r *http.Request) *incoming {
+// receive starts the time of a body.
+func (g *gate) receive(w http.ResponseWriter, r *http.Request) *timedBody {
 	control := http.NewResponseController(w)
-	body := &incoming{
-		ReadCloser: r.Body, line: l, began: time.Now(),
-		// A connection that knows no deadlines is a test's.
+	body := &timedBody{
+		ReadCloser: r.Body, gate: g, began: time.Now(),
+		// Only a test's connection knows no deadlines.
 		until: func(t time.Time) { _ = control.SetReadDeadline(t) },
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.waiting > 0 {
-		body.until(body.began.Add(l.limits.hurry))
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.queue.Len() > 0 {
+		body.until(body.began.Add(g.limits.contended))
 	} else {
-		body.until(body.began.Add(l.limits.body))
-		l.coming[body] = struct{}{}
+		body.until(body.began.Add(g.limits.body))
+		g.bodies[body] = struct{}{}
 	}
 	return body
 }
 
-func (l *line) forget(body *incoming) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.coming, body)
+func (g *gate) forget(body *timedBody) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.bodies, body)
 }
 
-// Read implements io.Reader. After the end the connection's deadline is no
-// longer the body's.
-func (b *incoming) Read(p []byte) (int, error) {
+// Read implements io.Reader. After the body's end its deadline is lifted: net/http reads on to see
+// whether the client is still there, and would take a deadline that passes for a client that is gone.
+func (b *timedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil {
-		b.line.forget(b)
+		b.gate.forget(b)
+	}
+	if errors.Is(err, io.EOF) {
+		b.until(time.Time{})
 	}
 	return n, err
 }

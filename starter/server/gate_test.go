@@ -23,8 +23,9 @@ func TestLimitsFitTogether(t *testing.T) {
 	c := config.Default()
 	l := newLimits(c)
 	require.Equal(t, 10*time.Second, l.read())
-	require.Less(t, l.hurry, l.line, "one that waits outlasts a slow body")
-	require.Greater(t, l.write, l.line+l.body+15*time.Second, "an operator's request is answered")
+	require.Less(t, l.contended, l.queue, "a request that waits outlasts a slow body")
+	require.Greater(t, l.write, l.queue+l.body+15*time.Second+l.drain, "an operator's request is answered")
+	require.Greater(t, l.drainBytes, 2*c.MaxBodyBytes, "a body that is too large is drained")
 	require.Equal(t, c.MaxRequests, l.events)
 	require.Greater(t, l.connections, l.events+l.operators)
 }
@@ -52,28 +53,34 @@ func (s *slowly) SetReadDeadline(at time.Time) error {
 	return nil
 }
 
-// newTestLine has one place, and serves a request until its body has come and
-// then for a minute.
-func newTestLine() (*line, http.Handler) {
-	l := newLine(1, newLimits(config.Default()), slog.New(slog.DiscardHandler), "")
-	return l, l.guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// newTestGate has one slot, and serves a request until its body has come and then for a minute.
+func newTestGate() (*gate, http.Handler) {
+	g := newGate(fixedConcurrency(1), newLimits(config.Default()), slog.New(slog.DiscardHandler))
+	return g, g.guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		<-time.After(time.Minute)
 		w.WriteHeader(http.StatusNoContent)
 	}))
 }
 
-// hurriable is how many bodies are coming in that nobody has hurried.
-func (l *line) hurriable() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.coming)
+// unhurried is how many bodies are coming in that have their whole time.
+func (g *gate) unhurried() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.bodies)
 }
 
-func TestFullLineAnswers503AfterAWhileWithTheBodyUnread(t *testing.T) {
+// queued is how many requests wait, and used how many slots are in use.
+func (g *gate) state() (queued, used int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.queue.Len(), g.inUse
+}
+
+func TestFullGateAnswers503AfterAWhileWithTheBodyUnread(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		_, handler := newTestLine()
+		_, handler := newTestGate()
 		begun := time.Now()
 		first := httptest.NewRecorder()
 		go handler.ServeHTTP(first, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil))
@@ -87,7 +94,7 @@ func TestFullLineAnswers503AfterAWhileWithTheBodyUnread(t *testing.T) {
 		require.Equal(t, 2*time.Second, time.Since(begun))
 		require.Equal(t, len("unread"), body.Len())
 
-		// One that comes shortly before a place becomes free gets it.
+		// A request that comes shortly before a slot becomes free gets it.
 		<-time.After(57 * time.Second)
 		third := httptest.NewRecorder()
 		handler.ServeHTTP(third, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", body))
@@ -100,7 +107,7 @@ func TestFullLineAnswers503AfterAWhileWithTheBodyUnread(t *testing.T) {
 func TestBodiesAreHurriedWhileOthersWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		line, handler := newTestLine()
+		gate, handler := newTestGate()
 		first, second := newSlowly(t), newSlowly(t)
 		begun := time.Now()
 		go handler.ServeHTTP(first, first.request)
@@ -109,8 +116,8 @@ func TestBodiesAreHurriedWhileOthersWait(t *testing.T) {
 
 		go handler.ServeHTTP(second, second.request)
 		synctest.Wait()
-		require.Equal(t, begun.Add(500*time.Millisecond), first.deadline, "one waits")
-		require.Zero(t, second.deadline, "it has no place yet")
+		require.Equal(t, begun.Add(time.Second), first.deadline, "one waits")
+		require.Zero(t, second.deadline, "it has no slot yet")
 
 		// As the connection would at the deadline. The handler has its minute.
 		require.NoError(t, first.send.CloseWithError(io.ErrUnexpectedEOF))
@@ -118,38 +125,39 @@ func TestBodiesAreHurriedWhileOthersWait(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, http.StatusServiceUnavailable, second.Code)
 
-		// A body that has come is not hurried: its deadline is the connection's.
+		// A body that has come is not hurried.
 		third, fourth := newSlowly(t), newSlowly(t)
 		<-time.After(58 * time.Second)
 		synctest.Wait()
-		begun = time.Now()
 		go handler.ServeHTTP(third, third.request)
 		synctest.Wait()
 		require.NoError(t, third.send.Close())
 		synctest.Wait()
 		go handler.ServeHTTP(fourth, fourth.request)
 		synctest.Wait()
-		require.Equal(t, begun.Add(5*time.Second), third.deadline)
-		require.Zero(t, line.hurriable())
+		require.Zero(t, third.deadline, "the body's deadline is lifted at its end")
+		require.Zero(t, gate.unhurried())
 		<-time.After(time.Hour)
 		synctest.Wait()
-		require.Zero(t, line.waiting)
+		queued, used := gate.state()
+		require.Zero(t, queued+used)
 	})
 }
 
-// One that gives up while it waits leaves nothing behind.
+// A client that gives up while it waits leaves nothing behind.
 func TestWaitingEndsWithTheClient(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		line, handler := newTestLine()
-		line.places <- struct{}{}
+		gate, handler := newTestGate()
+		require.True(t, gate.enter(t.Context()))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		begun := time.Now()
 		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodPost, "/", nil))
 		require.Equal(t, time.Second, time.Since(begun))
-		require.Zero(t, line.waiting)
-		require.Len(t, line.places, 1)
+		queued, used := gate.state()
+		require.Zero(t, queued)
+		require.Equal(t, 1, used)
 	})
 }
 

@@ -29,10 +29,11 @@ type Rooms struct {
 // in api.API.Register. The fixed paths come before /{version}, which matches any
 // single segment.
 func newRouter(c config.Config, rooms Rooms, l limits, log *slog.Logger) *mux.Router {
-	// Events and operators have lines of their own, so that neither locks the
-	// other out. Who shows no token does not get that far.
-	events := newLine(l.events, l, log, "raise max_requests")
-	operators := newLine(l.operators, l, log, "ask for less at once")
+	// Events and operators have gates of their own, so that neither locks the other out. A request without
+	// a token does not get that far.
+	events := newGate(newConcurrencyLimit(l.events), l, log)
+	operators := newGate(fixedConcurrency(l.operators), l, log)
+	rooms.Ingress.Observe(events.observe)
 	event := func(h http.Handler) http.Handler {
 		return access.Require(log, c.Access.ForEvents(), access.EventKeys, events.guard(h))
 	}

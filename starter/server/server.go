@@ -38,14 +38,14 @@ func newServer(c config.Config, handler http.Handler, l limits, certificates *ce
 	return &Server{
 		http: &http.Server{
 			Addr:              c.Listen,
-			Handler:           unasked(l, handler),
+			Handler:           drained(l, handler),
 			MaxHeaderBytes:    maxHeaderBytes,
 			ReadHeaderTimeout: l.header,
 			ReadTimeout:       l.read(),
 			WriteTimeout:      l.write,
 			IdleTimeout:       l.idle,
 			ConnState:         newConnections(l.connections).track,
-			// What HTTP/2 takes in before a request has its place: these are
+			// What HTTP/2 takes in before a request has its slot: these are
 			// the least that the protocol recommends and net/http permits.
 			HTTP2: &http.HTTP2Config{
 				MaxConcurrentStreams:          100,

@@ -28,11 +28,11 @@ func TestGoodRequestsPassSlowClients(t *testing.T) {
 	t.Parallel()
 	c := parseConfig(t, doorConfiguration+"max_requests: 4\n")
 	l := patient(c)
-	l.hurry = 20 * time.Millisecond
+	l.contended, l.drain = 20*time.Millisecond, 20*time.Millisecond
 	l.connections = 100
 	d := openDoor(t, c, l, time.Now)
 	for range c.MaxRequests {
-		held := d.holdPlace(t, "/webhooks/docs")
+		held := d.holdSlot(t, "/webhooks/docs")
 		go trickle(held, ' ')
 	}
 	for range 20 {
@@ -87,7 +87,7 @@ func TestSlowClientsAreCut(t *testing.T) {
 	}
 	c := parseConfig(t, doorConfiguration)
 	l := newLimits(c)
-	l.header, l.line, l.body, l.idle = 50*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
+	l.header, l.queue, l.body, l.idle = 50*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
 	d := openDoor(t, c, l, time.Now)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -108,11 +108,11 @@ func TestSlowClientsAreCut(t *testing.T) {
 
 // A request that is answered without its body does not hold its connection,
 // even when all other limits are far away.
-func TestBodiesThatNobodyAskedForAreCut(t *testing.T) {
+func TestSlowBodiesThatTheAnswerDoesNotNeedAreCut(t *testing.T) {
 	t.Parallel()
 	c := parseConfig(t, doorConfiguration)
 	l := patient(c)
-	l.hurry = 20 * time.Millisecond
+	l.drain = 20 * time.Millisecond
 	d := openDoor(t, c, l, time.Now)
 	for what, status := range map[string]string{"POST /v1": "401", "POST /v2": "400", "PUT /v1": "405", "POST /no/route": "404", "GET /healthz": "200", "GET /api/deliveries": "401"} {
 		t.Run(what, func(t *testing.T) {
@@ -128,12 +128,12 @@ func TestBodiesThatNobodyAskedForAreCut(t *testing.T) {
 	}
 }
 
-// However little time there was for it before, with a place a body has its own.
-func TestPlaceGivesABodyItsTime(t *testing.T) {
+// However little time there was for it before, with a slot a body has its own.
+func TestSlotGivesABodyItsTime(t *testing.T) {
 	t.Parallel()
 	c := parseConfig(t, doorConfiguration)
 	l := patient(c)
-	l.hurry = time.Nanosecond
+	l.drain = time.Nanosecond
 	d := openDoor(t, c, l, time.Now)
 	for _, what := range []string{"POST /v1", "POST /webhooks/docs"} {
 		status, body, _ := send(t, d.client(t), d.request(t, what, eventToken))
