@@ -90,11 +90,17 @@ func newHandler(t *testing.T, yaml string) (http.Handler, *memory) {
 
 func newRoutes(t *testing.T, yaml string) (http.Handler, *memory) {
 	t.Helper()
+	s := &memory{started: make(map[string]deliveries.NewDelivery)}
+	return newRoutesBefore(t, yaml, s), s
+}
+
+// newRoutesBefore is the two routes in front of a store.
+func newRoutesBefore(t *testing.T, yaml string, s ingress.Store) http.Handler {
+	t.Helper()
 	c, err := config.Parse([]byte(yaml), "courier.yaml", config.Options{})
 	require.NoError(t, err)
 	keys, err := c.Keyring()
 	require.NoError(t, err)
-	s := &memory{started: make(map[string]deliveries.NewDelivery)}
 	log := slog.New(slog.DiscardHandler)
 	in := ingress.New(c, keys, s, log, func() time.Time { return noon })
 	guard := func(next http.Handler) http.Handler {
@@ -104,7 +110,7 @@ func newRoutes(t *testing.T, yaml string) (http.Handler, *memory) {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	r.Handle("/webhooks/{source}", in.Relay(open))
 	r.Handle("/{version}", in.Runtime(guard))
-	return r, s
+	return r
 }
 
 type field struct{ name, value string }

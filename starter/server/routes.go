@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/gorilla/mux"
 
@@ -45,6 +46,8 @@ func newRouter(c config.Config, rooms Rooms, l limits, log *slog.Logger) *mux.Ro
 	}
 
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	// Nothing has a name that is not printable, and Temporal would not take it.
+	r.MatcherFunc(unprintable).Handler(respond.NotFound(log))
 	r.Handle("/healthz", get(healthz))
 	r.Handle("/readyz", get(readyz(rooms.Ready)))
 	r.Handle("/openapi.yaml", get(openapi.Get))
@@ -56,6 +59,11 @@ func newRouter(c config.Config, rooms Rooms, l limits, log *slog.Logger) *mux.Ro
 	r.Handle("/{version}", rooms.Ingress.Runtime(event))
 	r.NotFoundHandler = respond.NotFound(log)
 	return r
+}
+
+// unprintable is whether a path has other characters than visible ASCII and spaces.
+func unprintable(r *http.Request, _ *mux.RouteMatch) bool {
+	return strings.ContainsFunc(r.URL.Path, func(c rune) bool { return c < ' ' || c > '~' })
 }
 
 // operatorAPI is every route below /api, which tokens guard as a whole.

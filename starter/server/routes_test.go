@@ -68,6 +68,17 @@ func TestRoutes(t *testing.T) {
 		{"POST /codec/default/encode", reachable, 415, `{"error":"Content-Type must be application/json"}`, ""},
 		{"GET /codec/default/decode", reachable, 405, `{"error":"method not allowed; use OPTIONS, POST"}`, "OPTIONS, POST"},
 		{"POST /codec/default", reachable, 404, `{"error":"no such route"}`, ""},
+		{"POST /%00", reachable, 404, `{"error":"no such route"}`, ""},
+		{"POST /v1%FF", reachable, 404, `{"error":"no such route"}`, ""},
+		{"POST /webhooks/ü", reachable, 404, `{"error":"no such route"}`, ""},
+		{"POST /webhooks/%00", reachable, 404, `{"error":"no such route"}`, ""},
+		{"GET /api/deliveries/%FF/evt_1", reachable, 404, `{"error":"no such route"}`, ""},
+		{"POST /api/deliveries/search/%C3%BC/cancel", reachable, 404, `{"error":"no such route"}`, ""},
+		{"GET /api/redeliveries/%00", reachable, 404, `{"error":"no such route"}`, ""},
+		{"POST /api/destinations/%7F/pause", reachable, 404, `{"error":"no such route"}`, ""},
+		{"POST /codec/%00/decode", reachable, 404, `{"error":"no such route"}`, ""},
+		{"GET /api/deliveries?destination=%00", reachable, 400, `{"error":"destination must be visible ASCII characters or spaces"}`, ""},
+		{"GET /api/redeliveries/" + strings.Repeat("x", 256), reachable, 404, `{"error":"no such name; none is longer than 255 characters"}`, ""},
 		{"GET /api/nothing", reachable, 404, `{"error":"no such route"}`, ""},
 		{"GET /", reachable, 404, `{"error":"no such route"}`, ""},
 		{"POST /v1/more", reachable, 404, `{"error":"no such route"}`, ""},
@@ -107,7 +118,9 @@ func TestRoutesAreThoseOfTheOpenAPIDocument(t *testing.T) {
 	registered := make(map[string][]string)
 	collect := func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
 		path, err := route.GetPathTemplate()
-		require.NoError(t, err)
+		if err != nil {
+			return nil //nolint:nilerr // the matcher of paths that nothing has
+		}
 		if path == "/api/" {
 			return nil // the room below it is walked on its own
 		}
