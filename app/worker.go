@@ -78,6 +78,10 @@ func newRegistrations(deliver *activities.Activities, operate *deliveries.Operat
 // its event in memory, most of them a kilobyte.
 const maxActivities = 5000
 
+// maxCachedWorkflows bounds the workflows that the SDK keeps in memory, at some
+// 30 KB each. One that waits for long is replayed instead.
+const maxCachedWorkflows = 1000
+
 // runner is the Temporal worker, which begins when Temporal is there.
 type runner struct {
 	worker   worker.Worker
@@ -93,6 +97,7 @@ type runner struct {
 
 func newRunner(o Options, c client.Client, temporal *connection, tasks registrations, down fx.Shutdowner) *runner {
 	r := &runner{temporal: temporal, ready: o.Ready, log: o.Logger, down: down, done: make(chan struct{})}
+	worker.SetStickyWorkflowCacheSize(maxCachedWorkflows)
 	r.worker = worker.New(c, workflows.TaskQueue, worker.Options{
 		WorkerStopTimeout: o.Config.WorkerStopTimeout(),
 		// It says which workflow code a history is of. Nothing is routed by it.
