@@ -19,7 +19,8 @@ import (
 var Starter = fx.Module("starter",
 	fx.Provide(
 		fx.Private,
-		func(s *deliveries.Store) ingress.Store { return s },
+		func(s *deliveries.Store) (ingress.Store, api.Deliveries) { return s, s },
+		func(h *deliveries.Holds) api.Destinations { return h },
 		ingress.New,
 		api.NewAPI,
 		newCodecServer,

@@ -19,7 +19,7 @@ import (
 
 // Worker runs the workflows and their activities.
 var Worker = fx.Module("worker",
-	fx.Provide(fx.Private, newJournal, newActivities, newRegistrations, deliveries.NewHolds, deliveries.NewOperations, newRunner),
+	fx.Provide(fx.Private, newJournal, newActivities, newRegistrations, deliveries.NewActivities, newRunner),
 	fx.Invoke(func(lc fx.Lifecycle, r *runner) {
 		lc.Append(fx.StartStopHook(r.start, r.stop))
 	}),
@@ -70,7 +70,7 @@ func target(d config.Destination) activities.Target {
 // registrations are the activities that a worker runs.
 type registrations []interface{ Register(worker.ActivityRegistry) }
 
-func newRegistrations(deliver *activities.Activities, operate *deliveries.Operations) registrations {
+func newRegistrations(deliver *activities.Activities, operate *deliveries.Activities) registrations {
 	return registrations{deliver, operate}
 }
 

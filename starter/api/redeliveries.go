@@ -10,12 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/gorilla/mux"
 
 	"github.com/gitbook-courier/courier/deliveries"
 	"github.com/gitbook-courier/courier/starter/respond"
-	"github.com/gitbook-courier/courier/workflows"
 )
 
 const (
@@ -42,7 +40,7 @@ type jobRequest struct {
 
 // redeliverMany serves POST /api/redeliveries.
 func (a *API) redeliverMany(w http.ResponseWriter, r *http.Request) error {
-	input, err := parseJob(http.MaxBytesReader(w, r.Body, maxJobBody), a.now())
+	wanted, err := parseJob(http.MaxBytesReader(w, r.Body, maxJobBody))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -50,10 +48,7 @@ func (a *API) redeliverMany(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return respond.NewError(http.StatusBadRequest, err.Error())
 	}
-	if err := a.store.StartJob(r.Context(), input); err != nil {
-		return err
-	}
-	job, err := a.store.Job(r.Context(), input.ID)
+	job, err := a.deliveries.StartJob(r.Context(), wanted)
 	if err != nil {
 		return err
 	}
@@ -65,7 +60,7 @@ func (a *API) redeliverMany(w http.ResponseWriter, r *http.Request) error {
 var errJobBody = errors.New("body must be one JSON object with any of destination, type, status, since, until, dryRun and perSecond")
 
 // parseJob reads the body of POST /api/redeliveries.
-func parseJob(body io.Reader, now time.Time) (workflows.RedeliveryInput, error) {
+func parseJob(body io.Reader) (deliveries.NewJob, error) {
 	request := &jobRequest{Status: string(deliveries.Undelivered), PerSecond: defaultPerSecond}
 	decoder := json.NewDecoder(body)
 	decoder.DisallowUnknownFields()
@@ -77,46 +72,41 @@ func parseJob(body io.Reader, now time.Time) (workflows.RedeliveryInput, error) 
 	)
 	switch {
 	case errors.As(err, &tooLarge):
-		return workflows.RedeliveryInput{}, err
+		return deliveries.NewJob{}, err
 	case errors.As(err, &wrongType) && wrongType.Field != "":
-		return workflows.RedeliveryInput{}, fmt.Errorf("%s is of the wrong type", wrongType.Field)
+		return deliveries.NewJob{}, fmt.Errorf("%s is of the wrong type", wrongType.Field)
 	case errors.As(err, &wrongTime):
-		return workflows.RedeliveryInput{}, fmt.Errorf("%q is not a time such as 2026-01-31T15:04:05Z", strings.Trim(wrongTime.Value, `"`))
+		return deliveries.NewJob{}, fmt.Errorf("%q is not a time such as 2026-01-31T15:04:05Z", strings.Trim(wrongTime.Value, `"`))
 	case err != nil && strings.HasPrefix(err.Error(), unknownField):
-		return workflows.RedeliveryInput{}, fmt.Errorf("%s is not a field; %w", strings.TrimPrefix(err.Error(), unknownField), errJobBody)
+		return deliveries.NewJob{}, fmt.Errorf("%s is not a field; %w", strings.TrimPrefix(err.Error(), unknownField), errJobBody)
 	case err != nil, request == nil, decoder.More():
-		return workflows.RedeliveryInput{}, errJobBody
+		return deliveries.NewJob{}, errJobBody
 	}
-	return request.input(now)
+	return request.job()
 }
 
 // unknownField begins the error of encoding/json for which it has no type.
 const unknownField = "json: unknown field "
 
-func (r jobRequest) input(now time.Time) (workflows.RedeliveryInput, error) {
+func (r jobRequest) job() (deliveries.NewJob, error) {
 	over := []deliveries.Status{deliveries.Delivered, deliveries.Undelivered, deliveries.Cancelled}
 	switch {
 	case !slices.Contains(over, deliveries.Status(r.Status)):
-		return workflows.RedeliveryInput{}, fmt.Errorf("status must be one of %s; others are not over", names(over))
+		return deliveries.NewJob{}, fmt.Errorf("status must be one of %s; others are not over", names(over))
 	case r.PerSecond < 1 || r.PerSecond > maxPerSecond:
-		return workflows.RedeliveryInput{}, fmt.Errorf("perSecond must be 1 to %d", maxPerSecond)
+		return deliveries.NewJob{}, fmt.Errorf("perSecond must be 1 to %d", maxPerSecond)
 	case !r.Until.IsZero() && !r.Since.Before(r.Until):
-		return workflows.RedeliveryInput{}, errors.New("since must be before until")
+		return deliveries.NewJob{}, errors.New("since must be before until")
 	}
-	// The job must not find what it has started itself.
-	until := now
-	if !r.Until.IsZero() && r.Until.Before(now) {
-		until = r.Until
-	}
-	return workflows.RedeliveryInput{
-		ID: uuid.NewString(), Destination: r.Destination, Type: r.Type, Status: r.Status,
-		Since: r.Since, Until: until.UTC(), DryRun: r.DryRun, PerSecond: r.PerSecond,
+	return deliveries.NewJob{
+		Destination: r.Destination, Type: r.Type, Status: deliveries.Status(r.Status),
+		Since: r.Since, Until: r.Until, DryRun: r.DryRun, PerSecond: r.PerSecond,
 	}, nil
 }
 
 // job serves GET /api/redeliveries/{id}.
 func (a *API) job(w http.ResponseWriter, r *http.Request) error {
-	job, err := a.store.Job(r.Context(), unescape(mux.Vars(r)["id"]))
+	job, err := a.deliveries.Job(r.Context(), unescape(mux.Vars(r)["id"]))
 	if err != nil {
 		return err
 	}
@@ -126,11 +116,7 @@ func (a *API) job(w http.ResponseWriter, r *http.Request) error {
 
 // cancelJob serves DELETE /api/redeliveries/{id}.
 func (a *API) cancelJob(w http.ResponseWriter, r *http.Request) error {
-	id := unescape(mux.Vars(r)["id"])
-	if err := a.store.CancelJob(r.Context(), id); err != nil {
-		return err
-	}
-	job, err := a.store.Job(r.Context(), id)
+	job, err := a.deliveries.CancelJob(r.Context(), unescape(mux.Vars(r)["id"]))
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,6 @@ import (
 	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/deliveries"
 	"github.com/gitbook-courier/courier/gitbook"
-	"github.com/gitbook-courier/courier/internal/seal"
 	"github.com/gitbook-courier/courier/starter/respond"
 )
 
@@ -46,7 +45,6 @@ type Store interface {
 // Ingress serves the two event routes.
 type Ingress struct {
 	config  config.Config
-	keys    *seal.Keyring
 	store   Store
 	log     *slog.Logger
 	now     func() time.Time
@@ -54,7 +52,7 @@ type Ingress struct {
 }
 
 // New makes the event routes' handlers. now is the clock; it does no I/O.
-func New(c config.Config, keys *seal.Keyring, store Store, log *slog.Logger, now func() time.Time) *Ingress {
+func New(c config.Config, store Store, log *slog.Logger, now func() time.Time) *Ingress {
 	handled := make(map[string]bool)
 	for _, eventType := range gitbook.DocumentedEvents() {
 		handled[eventType] = true
@@ -64,7 +62,7 @@ func New(c config.Config, keys *seal.Keyring, store Store, log *slog.Logger, now
 			handled[eventType] = true
 		}
 	}
-	return &Ingress{config: c, keys: keys, store: store, log: log, now: now, handled: handled}
+	return &Ingress{config: c, store: store, log: log, now: now, handled: handled}
 }
 
 // Runtime serves POST /{version}: the request that GitBook's integration
