@@ -86,6 +86,7 @@ const maxCachedWorkflows = 1000
 type runner struct {
 	worker   worker.Worker
 	temporal *connection
+	holds    *deliveries.Holds
 	ready    func()
 	log      *slog.Logger
 	down     fx.Shutdowner
@@ -95,8 +96,8 @@ type runner struct {
 	running bool
 }
 
-func newRunner(o Options, c client.Client, temporal *connection, tasks registrations, down fx.Shutdowner) *runner {
-	r := &runner{temporal: temporal, ready: o.Ready, log: o.Logger, down: down, done: make(chan struct{})}
+func newRunner(o Options, c client.Client, temporal *connection, holds *deliveries.Holds, tasks registrations, down fx.Shutdowner) *runner {
+	r := &runner{temporal: temporal, holds: holds, ready: o.Ready, log: o.Logger, down: down, done: make(chan struct{})}
 	worker.SetStickyWorkflowCacheSize(maxCachedWorkflows)
 	r.worker = worker.New(c, workflows.TaskQueue, worker.Options{
 		WorkerStopTimeout: o.Config.WorkerStopTimeout(),
@@ -140,6 +141,7 @@ func (r *runner) start(context.Context) error {
 		if r.ready != nil {
 			r.ready()
 		}
+		r.holds.Run(ctx)
 	}()
 	return nil
 }

@@ -174,7 +174,7 @@ func (s *Store) endHold(ctx context.Context, name string) (ended bool, err error
 // releaseHeld starts a hold that does nothing but release, when any delivery to
 // the destination says that it is held. It reports whether any does.
 func (s *Store) releaseHeld(ctx context.Context, name string) (bool, error) {
-	held, err := s.count(ctx, Filter{Destination: name, Running: true}.query()+" AND "+saysHeld)
+	held, err := s.count(ctx, s.to(name)+" AND "+saysHeld)
 	if err != nil || held == 0 {
 		return false, err
 	}
@@ -206,13 +206,13 @@ func holdOptions(destination, state, reason string) client.StartWorkflowOptions 
 // configuration has for it today or, of one that it does not have, the name
 // itself, as long as it is held or deliveries to it wait.
 func (s *Store) resolve(ctx context.Context, name string) (string, error) {
-	if d, ok := s.config.Destination(name); ok {
+	if d, ok := s.configured(name); ok {
 		return d.Name, nil
 	}
 	if !printable(name) {
 		return "", ErrDestinationUnknown
 	}
-	waiting, err := s.count(ctx, Filter{Destination: name, Running: true}.query())
+	waiting, err := s.count(ctx, s.to(name))
 	if err != nil || waiting > 0 {
 		return name, err
 	}
@@ -221,14 +221,6 @@ func (s *Store) resolve(ctx context.Context, name string) (string, error) {
 		err = ErrDestinationUnknown
 	}
 	return name, err
-}
-
-// canonical is the name under which the deliveries to a destination are held.
-func (s *Store) canonical(name string) string {
-	if d, ok := s.config.Destination(name); ok {
-		return d.Name
-	}
-	return name
 }
 
 // known is what a process knows of a destination.
@@ -282,7 +274,7 @@ func (h *Holds) Held(ctx context.Context, destination string) bool {
 // also is when it rejects a delivery. A destination that has been failing for
 // long is held.
 func (h *Holds) Report(ctx context.Context, destination string, healthy bool) {
-	d, ok := h.store.config.Destination(destination)
+	d, ok := h.store.configured(destination)
 	if !ok || d.HoldAfter == 0 {
 		return
 	}

@@ -3,6 +3,7 @@ package deliveries
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -31,6 +32,10 @@ func (s *Store) Redeliver(ctx context.Context, destination, eventID string) (run
 	asked := s.now()
 	ctx, cancel := undisturbed(ctx)
 	defer cancel()
+	if !s.redelivering.claim(destination, eventID) {
+		return "", errSentAgain
+	}
+	defer s.redelivering.release(destination, eventID)
 	described, err := s.find(ctx, destination, eventID)
 	if err != nil {
 		return "", err
@@ -44,7 +49,51 @@ func (s *Store) Redeliver(ctx context.Context, destination, eventID string) (run
 		// begun it.
 		return "", errSentAgain
 	}
-	return s.redeliver(ctx, info, uuid.NewString(), "")
+	if runID, err = s.redeliver(ctx, info, uuid.NewString(), ""); err == nil {
+		settle(ctx)
+	}
+	return runID, err
+}
+
+// redeliverSettle is how long a redelivery is answered late. A run can be over
+// within milliseconds; a call that was made at the same time, but arrives a
+// little later, must not start another.
+const redeliverSettle = 250 * time.Millisecond
+
+func settle(ctx context.Context) {
+	timer := time.NewTimer(redeliverSettle)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// claims are the deliveries that this process is redelivering.
+type claims struct {
+	mu  sync.Mutex
+	now map[Key]bool
+}
+
+// claim reports false for a delivery that is claimed already.
+func (c *claims) claim(destination, eventID string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := Key{destination, eventID}
+	if c.now[key] {
+		return false
+	}
+	if c.now == nil {
+		c.now = make(map[Key]bool)
+	}
+	c.now[key] = true
+	return true
+}
+
+func (c *claims) release(destination, eventID string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.now, Key{destination, eventID})
 }
 
 // errSentAgain is a redelivery that came too late.

@@ -2,6 +2,7 @@ package deliveries
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -32,13 +33,14 @@ func (a *Activities) ReleaseDeliveries(ctx context.Context, in workflows.Release
 		}
 	}
 	r := release{a.store, rate.NewLimiter(releasesPerSecond, 1), make(map[string]time.Time), &result}
-	if err := r.legacy(ctx, in.Destination); err != nil {
-		return result, err
-	}
 	for {
 		activity.RecordHeartbeat(ctx, result)
 		held, err := a.store.waiting(ctx, in.Destination, saysHeld)
-		if err != nil || len(held) == 0 {
+		if err != nil {
+			return result, err
+		}
+		if len(held) == 0 {
+			err := r.legacy(ctx, in.Destination)
 			return result, err
 		}
 		for _, delivery := range held {
@@ -85,7 +87,8 @@ func (r *release) release(ctx context.Context, d waiting) error {
 }
 
 // legacy releases the deliveries that 0.2 began, which do not say that they
-// are held. Their descriptions do.
+// are held: nothing in their descriptions is due. It comes last, because it
+// describes every delivery that is pending.
 func (r *release) legacy(ctx context.Context, destination string) error {
 	silent, err := r.store.waiting(ctx, destination, saysNothing)
 	if err != nil {
@@ -93,9 +96,12 @@ func (r *release) legacy(ctx context.Context, destination string) error {
 	}
 	for _, delivery := range silent {
 		described, err := r.store.describe(ctx, delivery.workflowID, delivery.runID)
-		if err != nil || phaseOf(described) != held {
-			activity.RecordHeartbeat(ctx, *r.result)
-			continue // it says so, or is over
+		if err != nil && !errors.Is(err, ErrUnknown) {
+			return err
+		}
+		activity.RecordHeartbeat(ctx, *r.result)
+		if phaseOf(described) != held {
+			continue
 		}
 		if err := r.release(ctx, delivery); err != nil {
 			return err
@@ -113,8 +119,7 @@ type waiting struct {
 // waiting are the running deliveries to a destination that a term finds, the
 // oldest first.
 func (s *Store) waiting(ctx context.Context, destination, term string) (found []waiting, err error) {
-	query := Filter{Destination: destination, Running: true}.query() + " AND " + term
-	err = s.each(ctx, query, func(e *workflowpb.WorkflowExecutionInfo) error {
+	err = s.each(ctx, s.to(destination)+" AND "+term, func(e *workflowpb.WorkflowExecutionInfo) error {
 		found = append(found, waiting{e.GetExecution().GetWorkflowId(), e.GetExecution().GetRunId(), e.GetStartTime().AsTime()})
 		return nil
 	})

@@ -18,14 +18,13 @@ func withRequestID(ctx context.Context, id string) context.Context {
 // It gives a start of a workflow the request id that the Store has chosen, by
 // which Temporal starts one run for several equal calls; the SDK's client has no
 // option for it.
-func RequestIDs() grpc.DialOption {
-	return grpc.WithChainUnaryInterceptor(
-		func(ctx context.Context, method string, request, reply any, connection *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
-			if start, ok := request.(*workflowservice.StartWorkflowExecutionRequest); ok {
-				if id, ok := ctx.Value(requestIDKey{}).(string); ok {
-					start.RequestId = id
-				}
-			}
-			return invoke(ctx, method, request, reply, connection, options...)
-		})
+func RequestIDs() grpc.DialOption { return grpc.WithChainUnaryInterceptor(setRequestID) }
+
+func setRequestID(ctx context.Context, method string, request, reply any, c *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
+	if start, ok := request.(*workflowservice.StartWorkflowExecutionRequest); ok {
+		if id, ok := ctx.Value(requestIDKey{}).(string); ok {
+			start.RequestId = id
+		}
+	}
+	return invoke(ctx, method, request, reply, c, options...)
 }

@@ -50,6 +50,8 @@ type Store struct {
 	keys      *seal.Keyring
 	log       *slog.Logger
 	now       func() time.Time
+
+	redelivering claims
 }
 
 // New makes a store. It does no I/O.
