@@ -41,7 +41,7 @@ func TestStoredNamesAreDocumented(t *testing.T) {
 	for _, value := range stored {
 		addMembers(names, reflect.TypeOf(value))
 	}
-	for _, dir := range []string{"activities", "workflows"} {
+	for _, dir := range []string{"activities", "internal/codec", "workflows"} {
 		addConstants(t, names, filepath.Join("..", dir))
 	}
 	for _, key := range workflows.SearchAttributes() {
