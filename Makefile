@@ -12,10 +12,13 @@ FUZZTIME ?= 50000x
 # From the same commit these give the same programs, on any machine: no cgo, no paths, no clock. The Dockerfile has
 # the same line, and .ci/run compares.
 REPRODUCIBLE := CGO_ENABLED=0 GOFLAGS="-trimpath -buildvcs=false -ldflags=-s"
+# For how long, and with which seed, the soak disturbs.
+SOAK ?= 10m
+SEED ?= 1
 # Flags of the benchmark, such as --quick; bin/bench -h lists them.
 BENCH ?=
 
-.PHONY: help build standalone test bench lint replay fuzz histories tidy-check
+.PHONY: help build standalone test bench soak lint replay fuzz histories tidy-check
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +44,9 @@ bench: ## Measure Courier on this machine, in about ten minutes (BENCH=--quick f
 	go -C bench build -o ../bin/bench .
 	@# Built first, like standalone, so that Ctrl-C reaches the program alone.
 	@exec bin/bench $(BENCH)
+
+soak: ## Disturb Courier at a fifth of a core for ten minutes (SOAK=1h, SEED=2), and hold the logs against each other
+	go -C standalone test ./e2e -count=1 -v -run '^TestSoak$$' -timeout=0 -soak=$(SOAK) -soak.seed=$(SEED)
 
 lint: tidy-check ## Check style, architecture, and that workflow code is deterministic
 	$(GOLANGCI_LINT) run

@@ -103,6 +103,7 @@ func New(o Options) *Activities {
 func (a *Activities) Register(registry worker.ActivityRegistry) {
 	registry.RegisterActivity(a.SendWebhook)
 	registry.RegisterActivity(a.SendWebhookExpress)
+	registry.RegisterActivity(a.LoadEvent)
 	registry.RegisterActivity(a.ProbeDestination)
 }
 

@@ -12,8 +12,10 @@ const (
 	// maxTurnWait is how long an execution waits in the worker for its turn, well
 	// within HeartbeatTimeout. One whose turn is further away comes back by then.
 	maxTurnWait = 8 * time.Second
-	// maxComeBack bounds when an execution comes back.
-	maxComeBack = 5 * time.Minute
+	// An execution comes back within these bounds: soon enough to notice that the
+	// limits have changed, and the later the more of them there are, so that they
+	// cost Temporal little.
+	minComeBack, maxComeBack, perAway = 30 * time.Second, 5 * time.Minute, 100 * time.Millisecond
 	// typicalRequest is how long a request takes until some have been seen.
 	typicalRequest = 100 * time.Millisecond
 )
@@ -39,8 +41,11 @@ type limiter struct {
 	mu      sync.Mutex
 	waiting int
 	took    time.Duration // a request, on average
-	// comeBack is when the latest execution comes back that was sent away.
-	comeBack time.Time
+	// comeBack is when the latest execution comes back that was sent away. away
+	// counts those sent away since began, and awayBefore in as long a time before.
+	comeBack         time.Time
+	began            time.Time
+	away, awayBefore int
 }
 
 func newLimiter(bounds Limits, now func() time.Time) *limiter {
@@ -117,16 +122,31 @@ func (l *limiter) sendAway() time.Duration {
 	return l.later()
 }
 
-// later is when the next one that is sent away comes back. It must be called
-// with the lock held.
+// later is after how long the next one comes back that is sent away: as far after
+// the one before as turns are apart, or closer, where they are so many that all
+// would not come back in time. It must be called with the lock held.
 func (l *limiter) later() time.Duration {
-	now := l.now()
-	soonest := now.Add(max(soon, time.Duration(l.waiting)*l.interval()/2))
-	l.comeBack = l.comeBack.Add(l.interval())
-	if l.comeBack.Before(soonest) {
+	now, interval := l.now(), l.interval()
+	within := l.countAway(now)
+	l.comeBack = l.comeBack.Add(min(interval, within/time.Duration(max(l.away, l.awayBefore))))
+	soonest := now.Add(max(soon, time.Duration(l.waiting)*interval/2))
+	if l.comeBack.Before(soonest) || l.comeBack.After(now.Add(within)) {
 		l.comeBack = soonest
 	}
-	return min(l.comeBack.Sub(now), maxComeBack)
+	return l.comeBack.Sub(now)
+}
+
+// countAway counts one that is sent away, and returns the time within which each
+// of them comes back. It must be called with the lock held.
+func (l *limiter) countAway(now time.Time) time.Duration {
+	within := func() time.Duration {
+		return max(minComeBack, min(maxComeBack, time.Duration(max(l.away, l.awayBefore))*perAway))
+	}
+	if now.Sub(l.began) > within() {
+		l.began, l.away, l.awayBefore = now, 0, l.away
+	}
+	l.away++
+	return within()
 }
 
 // interval is the time between two turns. It must be called with the lock held.

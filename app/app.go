@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/deliveries"
 	"github.com/gitbook-courier/courier/internal/codec"
+	"github.com/gitbook-courier/courier/internal/seal"
 )
 
 // Options are what a program brings along.
@@ -106,6 +108,7 @@ var base = fx.Module("base",
 		newNamespace,
 		newConnection,
 		newStore,
+		deliveries.NewHolds,
 	),
 	fx.Invoke(func(lc fx.Lifecycle, c *connection) {
 		lc.Append(fx.StartStopHook(c.start, c.stop))
@@ -137,6 +140,7 @@ func newClient(o Options, id identity, payloads *codec.Codec) (client.Client, er
 	options.FailureConverter = payloads.FailureConverter()
 	// A large event is no reason to worry; what Temporal refuses is refused at the door.
 	options.PayloadLimits = client.PayloadLimitOptions{PayloadSizeWarning: maxPayload}
+	options.ConnectionOptions.DialOptions = append(slices.Clip(options.ConnectionOptions.DialOptions), deliveries.RequestIDs())
 	options.Logger = sdkLogger{sdklog.NewStructuredLogger(o.Logger)}
 	return client.NewLazyClient(options)
 }
@@ -145,6 +149,8 @@ func newNamespace(c client.Client, o Options) *deliveries.Namespace {
 	return deliveries.NewNamespace(c, o.Temporal.Namespace, o.Logger)
 }
 
-func newStore(c client.Client, namespace *deliveries.Namespace, payloads *codec.Codec) *deliveries.Store {
-	return deliveries.New(c, namespace.Name, payloads.DataConverter())
+func newStore(o Options, c client.Client, namespace *deliveries.Namespace, payloads *codec.Codec, keys *seal.Keyring, now func() time.Time) *deliveries.Store {
+	return deliveries.New(deliveries.Options{
+		Client: c, Namespace: namespace.Name, Payloads: payloads.DataConverter(), Config: o.Config, Keys: keys, Log: o.Logger, Now: now,
+	})
 }

@@ -23,7 +23,7 @@ func StarterProgram(c config.Config) fx.Option {
 	if c.Worker == config.WorkerEmbedded {
 		return Standalone(c)
 	}
-	return Starter
+	return fx.Options(Starter, separate)
 }
 
 // WorkerProgram sends.

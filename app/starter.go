@@ -1,9 +1,11 @@
 package app
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
+	"go.temporal.io/sdk/client"
 	"go.uber.org/fx"
 
 	"github.com/gitbook-courier/courier/config"
@@ -19,22 +21,73 @@ import (
 var Starter = fx.Module("starter",
 	fx.Provide(
 		fx.Private,
-		func(s *deliveries.Store) ingress.Store { return s },
+		newIngressStore,
+		func(s *deliveries.Store) api.Deliveries { return s },
+		func(h *deliveries.Holds) api.Destinations { return h },
 		ingress.New,
 		api.NewAPI,
 		newCodecServer,
 		newServer,
+		newReadiness,
 	),
 	fx.Invoke(func(lc fx.Lifecycle, s *server.Server) {
 		lc.Append(fx.StartStopHook(s.Start, s.Stop))
 	}),
 )
 
-func newServer(o Options, in *ingress.Ingress, a *api.API, c *codecserver.Server, temporal *connection, down fx.Shutdowner) *server.Server {
-	rooms := server.Rooms{Ingress: in, API: a, Codec: c, Ready: temporal.usable}
+func newServer(o Options, in *ingress.Ingress, a *api.API, c *codecserver.Server, ready readiness, down fx.Shutdowner) *server.Server {
+	rooms := server.Rooms{Ingress: in, API: a, Codec: c, Ready: ready}
 	return server.New(o.Config, rooms, o.Logger, time.Now, func() { _ = down.Shutdown(fx.ExitCode(1)) })
 }
 
 func newCodecServer(p *codec.Codec, c config.Config, log *slog.Logger) *codecserver.Server {
 	return codecserver.NewServer(p, c.UIOrigins, log)
+}
+
+// readiness is one look at whether events can be stored.
+type readiness func(context.Context) error
+
+// oldWorkers looks for workers of an older release. Only a starter that has its
+// workers in other processes can have any.
+type oldWorkers struct {
+	fx.In
+	Check func(context.Context) error `name:"oldWorkers" optional:"true"`
+}
+
+// separate is the part of a starter that has its workers in other processes.
+var separate = fx.Provide(fx.Annotate(
+	func(o Options, c client.Client, now func() time.Time) func(context.Context) error {
+		return deliveries.NewWorkers(c, o.Logger, now).Check
+	},
+	fx.ResultTags(`name:"oldWorkers"`),
+))
+
+func newReadiness(temporal *connection, workers oldWorkers) readiness {
+	return func(ctx context.Context) error {
+		if err := temporal.usable(ctx); err != nil || workers.Check == nil {
+			return err
+		}
+		return workers.Check(ctx)
+	}
+}
+
+// newIngressStore refuses events while workers of an older release could take them.
+func newIngressStore(s *deliveries.Store, workers oldWorkers) ingress.Store {
+	if workers.Check == nil {
+		return s
+	}
+	return checkedStore{s, workers.Check}
+}
+
+type checkedStore struct {
+	ingress.Store
+	check func(context.Context) error
+}
+
+// Start implements ingress.Store.
+func (s checkedStore) Start(ctx context.Context, n deliveries.NewDelivery) (bool, error) {
+	if err := s.check(ctx); err != nil {
+		return false, err
+	}
+	return s.Store.Start(ctx, n)
 }

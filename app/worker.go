@@ -19,7 +19,7 @@ import (
 
 // Worker runs the workflows and their activities.
 var Worker = fx.Module("worker",
-	fx.Provide(fx.Private, newJournal, newActivities, newRegistrations, deliveries.NewHolds, deliveries.NewOperations, newRunner),
+	fx.Provide(fx.Private, newJournal, newActivities, newRegistrations, deliveries.NewActivities, newRunner),
 	fx.Invoke(func(lc fx.Lifecycle, r *runner) {
 		lc.Append(fx.StartStopHook(r.start, r.stop))
 	}),
@@ -70,7 +70,7 @@ func target(d config.Destination) activities.Target {
 // registrations are the activities that a worker runs.
 type registrations []interface{ Register(worker.ActivityRegistry) }
 
-func newRegistrations(deliver *activities.Activities, operate *deliveries.Operations) registrations {
+func newRegistrations(deliver *activities.Activities, operate *deliveries.Activities) registrations {
 	return registrations{deliver, operate}
 }
 
@@ -78,10 +78,15 @@ func newRegistrations(deliver *activities.Activities, operate *deliveries.Operat
 // its event in memory, most of them a kilobyte.
 const maxActivities = 5000
 
+// maxCachedWorkflows bounds the workflows that the SDK keeps in memory, at some
+// 30 KB each. One that waits for long is replayed instead.
+const maxCachedWorkflows = 1000
+
 // runner is the Temporal worker, which begins when Temporal is there.
 type runner struct {
 	worker   worker.Worker
 	temporal *connection
+	holds    *deliveries.Holds
 	ready    func()
 	log      *slog.Logger
 	down     fx.Shutdowner
@@ -91,8 +96,9 @@ type runner struct {
 	running bool
 }
 
-func newRunner(o Options, c client.Client, temporal *connection, tasks registrations, down fx.Shutdowner) *runner {
-	r := &runner{temporal: temporal, ready: o.Ready, log: o.Logger, down: down, done: make(chan struct{})}
+func newRunner(o Options, c client.Client, temporal *connection, holds *deliveries.Holds, tasks registrations, down fx.Shutdowner) *runner {
+	r := &runner{temporal: temporal, holds: holds, ready: o.Ready, log: o.Logger, down: down, done: make(chan struct{})}
+	worker.SetStickyWorkflowCacheSize(maxCachedWorkflows)
 	r.worker = worker.New(c, workflows.TaskQueue, worker.Options{
 		WorkerStopTimeout: o.Config.WorkerStopTimeout(),
 		// It says which workflow code a history is of. Nothing is routed by it.
@@ -135,6 +141,7 @@ func (r *runner) start(context.Context) error {
 		if r.ready != nil {
 			r.ready()
 		}
+		r.holds.Run(ctx)
 	}()
 	return nil
 }

@@ -2,154 +2,135 @@ package deliveries
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
-	"go.temporal.io/sdk/converter"
-	"go.temporal.io/sdk/temporal"
 
-	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/workflows"
 )
 
-// StateError is an action that a delivery's present state does not permit.
-type StateError struct{ Reason string }
-
-func (e *StateError) Error() string { return e.Reason }
-
-// Redeliver starts a further run of a delivery that is over: the same event
-// under the same ids, with what the configuration says of its destination
-// today. It returns the new run's id. It returns ErrUnknown for an unknown
-// delivery and a *StateError while the delivery is running.
-func (s *Store) Redeliver(ctx context.Context, destination, eventID string, c config.Config) (runID string, err error) {
-	described, err := s.describe(ctx, workflows.DeliveryID(eventID, destination), "")
-	if err != nil {
-		return "", err
-	}
-	return s.redeliver(ctx, described.GetWorkflowExecutionInfo(), c, "")
-}
-
-// redeliver starts a further run after the latest one, for a bulk job when job
-// is not empty.
-func (s *Store) redeliver(ctx context.Context, info *workflowpb.WorkflowExecutionInfo, c config.Config, job string) (runID string, err error) {
-	running := &StateError{"the delivery is still running; retry it, or cancel it first"}
-	if info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
-		return "", running
-	}
-	input, event, err := s.arguments(ctx, info)
-	if err != nil {
-		return "", err
-	}
-	input.Reason = workflows.ReasonRedelivery
-	input.Continued = nil
-	run, err := s.run(ctx, refresh(c, input), info.GetExecution().GetRunId(), attributesFor(info, job), event)
-	var started *serviceerror.WorkflowExecutionAlreadyStarted
-	if errors.As(err, &started) {
-		return "", running
-	}
-	if err != nil {
-		return "", err
-	}
-	return run.GetRunID(), nil
-}
-
-// arguments are what a run was started with.
-func (s *Store) arguments(ctx context.Context, info *workflowpb.WorkflowExecutionInfo) (input workflows.DeliveryInput, event converter.RawValue, err error) {
-	first, err := s.firstEvent(ctx, info.GetExecution())
-	if err != nil {
-		return input, event, err
-	}
-	payloads := first.GetWorkflowExecutionStartedEventAttributes().GetInput()
-	if err := s.payloads.FromPayloads(payloads, &input, &event); err != nil {
-		return input, event, fmt.Errorf("read the delivery's input: %w", err)
-	}
-	return input, event, nil
-}
-
-// attributesFor are the search attributes of the run that follows a run.
-func attributesFor(info *workflowpb.WorkflowExecutionInfo, job string) temporal.SearchAttributes {
-	var updates []temporal.SearchAttributeUpdate
-	for _, key := range workflows.SearchAttributes() {
-		value := attribute(info.GetSearchAttributes(), key)
-		if key == workflows.Job {
-			value = job
-		}
-		if value != "" {
-			updates = append(updates, key.ValueSet(value))
-		}
-	}
-	return temporal.NewSearchAttributes(updates...)
-}
-
 // Retry makes a waiting delivery try now instead of at its next slot. The
-// attempt counts as any other. It returns ErrUnknown for an unknown delivery
-// and a *StateError when the delivery does not wait for an attempt.
-func (s *Store) Retry(ctx context.Context, destination, eventID string) error {
-	described, err := s.describe(ctx, workflows.DeliveryID(eventID, destination), "")
+// attempt counts as any other. A delivery that someone paused in Temporal goes
+// on.
+//
+// It returns ErrUnknown for an unknown delivery and a *StateError when the
+// delivery does not wait for an attempt.
+func (s *Store) Retry(ctx context.Context, destination, eventID string) (err error) {
+	defer translate(&err)
+	ctx, cancel := undisturbed(ctx)
+	defer cancel()
+	described, err := s.find(ctx, destination, eventID)
 	if err != nil {
 		return err
 	}
-	execution := described.GetWorkflowExecutionInfo().GetExecution()
-	pending := described.GetPendingActivities()
-	if len(pending) == 0 || !waits(pending[0]) {
-		return &StateError{"the delivery does not wait for another attempt"}
+	info, send := described.GetWorkflowExecutionInfo(), pendingSend(described)
+	switch phaseOf(described) {
+	case over:
+		return &StateError{"the delivery is over; redeliver it to send it again"}
+	case held:
+		return &StateError{"the delivery is held, because its destination is; resume the destination"}
+	case unknown:
+		execution := info.GetExecution()
+		return goneOn(s.client.SignalWorkflow(ctx, execution.GetWorkflowId(), execution.GetRunId(), workflows.ReleaseSignal, nil))
+	case backingOff:
+		return goneOn(s.resetActivity(ctx, info, send))
+	case paused:
+		return goneOn(s.goOn(ctx, info, send))
+	default:
+		return &StateError{"the delivery does not wait for another attempt: one is under way, or about to begin"}
 	}
-	// An activity that is released from a pause is scheduled at once, and keeps
-	// its count of attempts and its log, which a reset would not.
-	service, id := s.client.WorkflowService(), pending[0].GetActivityId()
-	if !pending[0].GetPaused() {
-		_, err = service.PauseActivity(ctx, &workflowservice.PauseActivityRequest{
-			Namespace: s.namespace, Execution: execution, Activity: &workflowservice.PauseActivityRequest_Id{Id: id}, Reason: "retry now",
-		})
-		if err != nil {
-			return stateError(err)
+}
+
+// goOn lets a delivery go on that someone paused in Temporal: as a whole, or
+// its activity, or both.
+func (s *Store) goOn(ctx context.Context, info *workflowpb.WorkflowExecutionInfo, send *workflowpb.PendingActivityInfo) error {
+	if isPaused(info) {
+		if err := s.unpause(ctx, info); err != nil {
+			return err
 		}
 	}
-	_, err = service.UnpauseActivity(ctx, &workflowservice.UnpauseActivityRequest{
-		Namespace: s.namespace, Execution: execution, Activity: &workflowservice.UnpauseActivityRequest_Id{Id: id},
-	})
-	return stateError(err)
-}
-
-// waits is whether an activity waits for its next attempt, or for someone to
-// release it from a pause.
-func waits(send *workflowpb.PendingActivityInfo) bool {
 	switch send.GetState() {
 	case enumspb.PENDING_ACTIVITY_STATE_PAUSED:
-		return true
-	case enumspb.PENDING_ACTIVITY_STATE_SCHEDULED:
-		return send.GetNextAttemptScheduleTime() != nil
+		return s.resetActivity(ctx, info, send)
+	case enumspb.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED:
+		// Its request is under way; a reset would cut it off.
+		return s.unpauseActivity(ctx, info, send)
 	default:
-		return false
+		return nil
 	}
 }
 
-// Cancel gives a running delivery up. A request that is under way is heard
-// out: when it delivers, the delivery counts as delivered. It returns
-// ErrUnknown for an unknown delivery and a *StateError for one that is over.
-func (s *Store) Cancel(ctx context.Context, destination, eventID string) error {
-	described, err := s.describe(ctx, workflows.DeliveryID(eventID, destination), "")
+// resetActivity has Temporal schedule an activity that waits at once, also one
+// that is paused. The activity keeps the attempt log, which its heartbeats
+// carry. Temporal begins to count its attempts anew, by which nothing here goes.
+func (s *Store) resetActivity(ctx context.Context, info *workflowpb.WorkflowExecutionInfo, send *workflowpb.PendingActivityInfo) error {
+	_, err := s.client.WorkflowService().ResetActivity(ctx, &workflowservice.ResetActivityRequest{
+		Namespace: s.namespace, Execution: info.GetExecution(),
+		Activity: &workflowservice.ResetActivityRequest_Id{Id: send.GetActivityId()},
+	})
+	return err
+}
+
+func (s *Store) unpauseActivity(ctx context.Context, info *workflowpb.WorkflowExecutionInfo, send *workflowpb.PendingActivityInfo) error {
+	_, err := s.client.WorkflowService().UnpauseActivity(ctx, &workflowservice.UnpauseActivityRequest{
+		Namespace: s.namespace, Execution: info.GetExecution(),
+		Activity: &workflowservice.UnpauseActivityRequest_Id{Id: send.GetActivityId()},
+	})
+	return err
+}
+
+// unpause lets a workflow that is paused in Temporal go on.
+func (s *Store) unpause(ctx context.Context, info *workflowpb.WorkflowExecutionInfo) error {
+	_, err := s.client.WorkflowService().UnpauseWorkflowExecution(ctx, &workflowservice.UnpauseWorkflowExecutionRequest{
+		Namespace: s.namespace, WorkflowId: info.GetExecution().GetWorkflowId(), RunId: info.GetExecution().GetRunId(),
+	})
+	return err
+}
+
+// Cancel gives a running delivery up, also a held or a paused one. A request
+// that is under way is waited for: when it delivers, the delivery counts as
+// delivered. It returns ErrUnknown for an unknown delivery and a *StateError for
+// one that is over.
+func (s *Store) Cancel(ctx context.Context, destination, eventID string) (err error) {
+	defer translate(&err)
+	ctx, cancel := undisturbed(ctx)
+	defer cancel()
+	described, err := s.find(ctx, destination, eventID)
 	if err != nil {
 		return err
 	}
 	info := described.GetWorkflowExecutionInfo()
-	if info.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+	if !isRunning(info) {
 		return &StateError{"the delivery is over"}
 	}
-	return stateError(s.client.CancelWorkflow(ctx, info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId()))
+	if err := s.client.CancelWorkflow(ctx, info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId()); err != nil {
+		return goneOn(err)
+	}
+	if isPaused(info) {
+		// Paused, it would not learn that it is cancelled.
+		return goneOn(s.unpause(ctx, info))
+	}
+	return nil
 }
 
-// stateError is what Temporal says of a delivery that has gone on in between.
-func stateError(err error) error {
-	var (
-		gone         *serviceerror.NotFound
-		precondition *serviceerror.FailedPrecondition
-	)
-	if errors.As(err, &gone) || errors.As(err, &precondition) {
+// runningError says which call helps with a delivery that is not over.
+func runningError(described *description) error {
+	switch phaseOf(described) {
+	case paused:
+		return &StateError{"the delivery is paused in Temporal; retry it to have it go on, or cancel it first"}
+	case held:
+		return &StateError{"the delivery is held, because its destination is; resume the destination, or cancel the delivery first"}
+	default:
+		return &StateError{"the delivery is still running; retry it, or cancel it first"}
+	}
+}
+
+// goneOn makes an error of Temporal about a delivery that has changed in
+// between into a *StateError.
+func goneOn(err error) error {
+	if notFound(err) || is[*serviceerror.FailedPrecondition](err) {
 		return &StateError{"the delivery has just gone on; look at it again"}
 	}
 	return err

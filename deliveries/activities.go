@@ -3,75 +3,53 @@ package deliveries
 import (
 	"context"
 	"errors"
-	"log/slog"
 
-	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 	"golang.org/x/time/rate"
 
-	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/workflows"
 )
 
 // releasesPerSecond bounds how many held deliveries are released in a second.
 const releasesPerSecond = 100
 
-// Operations are the activities that go through many deliveries: of Hold and
-// of Redelivery.
-type Operations struct {
-	store  *Store
-	config config.Config
-	log    *slog.Logger
+// Activities are the activities that go through many deliveries: of Hold and of
+// Redelivery.
+type Activities struct {
+	store *Store
 }
 
-// NewOperations makes the activities. It does no I/O.
-func NewOperations(s *Store, c config.Config, log *slog.Logger) *Operations {
-	return &Operations{store: s, config: c, log: log}
+// NewActivities makes the activities. It does no I/O.
+func NewActivities(s *Store) *Activities {
+	return &Activities{store: s}
 }
 
 // Register registers the activities under the names of their methods.
-func (o *Operations) Register(registry worker.ActivityRegistry) {
-	registry.RegisterActivity(o.ReleaseDeliveries)
-	registry.RegisterActivity(o.RedeliverPage)
+func (a *Activities) Register(registry worker.ActivityRegistry) {
+	registry.RegisterActivity(a.ReleaseDeliveries)
+	registry.RegisterActivity(a.RedeliverPage)
 }
 
-// ReleaseDeliveries tells every running delivery to a destination to go on,
-// the oldest first. A delivery that is told twice, or does not wait, looks
-// once more whether it is held, and goes on.
-func (o *Operations) ReleaseDeliveries(ctx context.Context, in workflows.ReleaseInput) (workflows.ReleaseResult, error) {
-	filter := Filter{Destination: in.Destination, Status: Held}
-	running, err := o.store.list(ctx, filter.query()+" AND StartTime <= "+quoteTime(in.Before))
-	if err != nil {
-		return workflows.ReleaseResult{}, err
+// errStopping hands the rest over to the next worker.
+var errStopping = errors.New("the worker is stopping")
+
+// next waits for the limiter, unless the worker is stopping: it should not have
+// to wait for a long list, which another one can go on with.
+func next(ctx context.Context, limiter *rate.Limiter) error {
+	select {
+	case <-activity.GetWorkerStopChannel(ctx):
+		return errStopping
+	default:
+		return limiter.Wait(ctx)
 	}
-	oldestFirst(running)
-	limiter := rate.NewLimiter(releasesPerSecond, 1)
-	var result workflows.ReleaseResult
-	for _, delivery := range running {
-		if err := next(ctx, limiter); err != nil {
-			return result, err
-		}
-		execution := delivery.GetExecution()
-		err := o.store.client.SignalWorkflow(ctx, execution.GetWorkflowId(), execution.GetRunId(), workflows.ReleaseSignal, nil)
-		var over *serviceerror.NotFound
-		switch {
-		case errors.As(err, &over):
-			continue
-		case err != nil:
-			return result, err
-		}
-		result.Released++
-		activity.RecordHeartbeat(ctx, result)
-	}
-	return result, nil
 }
 
 // RedeliverPage sends one page of a job's deliveries again. Its heartbeat says
 // how far it has come, so that a worker which takes over goes on from there.
-func (o *Operations) RedeliverPage(ctx context.Context, in workflows.RedeliveryInput) (workflows.RedeliveryProgress, error) {
+func (a *Activities) RedeliverPage(ctx context.Context, in workflows.RedeliveryInput) (workflows.RedeliveryProgress, error) {
 	progress := in.Progress
 	if activity.HasHeartbeatDetails(ctx) {
 		if err := activity.GetHeartbeatDetails(ctx, &progress); err != nil {
@@ -86,7 +64,7 @@ func (o *Operations) RedeliverPage(ctx context.Context, in workflows.RedeliveryI
 			return progress, err
 		}
 	}
-	executions, rest, err := o.store.look(ctx, filterOf(in), from)
+	executions, rest, err := a.store.scan(ctx, filterOf(in), from)
 	if err != nil {
 		return progress, err
 	}
@@ -94,7 +72,7 @@ func (o *Operations) RedeliverPage(ctx context.Context, in workflows.RedeliveryI
 	for _, execution := range executions {
 		err := next(ctx, limiter)
 		if err == nil {
-			err = o.redeliverOne(ctx, in, execution, &progress)
+			err = a.redeliverOne(ctx, in, execution, &progress)
 		}
 		if ctx.Err() != nil {
 			return progress, temporal.NewCanceledError(progress)
@@ -112,24 +90,10 @@ func (o *Operations) RedeliverPage(ctx context.Context, in workflows.RedeliveryI
 	return progress, nil
 }
 
-// errStopping hands the rest over to the next worker.
-var errStopping = errors.New("the worker is stopping")
-
-// next waits for the next turn, unless the worker is stopping: it should not
-// have to wait for a long list, which another one can go on with.
-func next(ctx context.Context, limiter *rate.Limiter) error {
-	select {
-	case <-activity.GetWorkerStopChannel(ctx):
-		return errStopping
-	default:
-		return limiter.Wait(ctx)
-	}
-}
-
-// redeliverOne sends one delivery again, and counts it. An error is Temporal
-// being out of reach; the page is then tried again.
-func (o *Operations) redeliverOne(ctx context.Context, in workflows.RedeliveryInput, execution *workflowpb.WorkflowExecutionInfo, progress *workflows.RedeliveryProgress) error {
-	described, err := o.store.describe(ctx, execution.GetExecution().GetWorkflowId(), "")
+// redeliverOne sends one delivery again, and counts it. An error is one of
+// Temporal; the page is then tried again.
+func (a *Activities) redeliverOne(ctx context.Context, in workflows.RedeliveryInput, execution *workflowpb.WorkflowExecutionInfo, progress *workflows.RedeliveryProgress) error {
+	described, err := a.store.describe(ctx, execution.GetExecution().GetWorkflowId(), "")
 	if errors.Is(err, ErrUnknown) {
 		return nil // retention was faster
 	}
@@ -152,31 +116,20 @@ func (o *Operations) redeliverOne(ctx context.Context, in workflows.RedeliveryIn
 		progress.Skipped++
 		return nil
 	}
-	_, err = o.store.redeliver(ctx, latest, o.config, in.ID)
-	var state *StateError
+	_, err = a.store.redeliver(ctx, latest, in.ID, in.ID)
 	switch {
 	case err == nil:
 		progress.Started++
-	case errors.As(err, &state):
+	case is[*StateError](err):
 		progress.Skipped++
-	case outOfReach(ctx, err):
+	case ctx.Err() != nil, unavailable(err):
 		return err
 	default:
-		o.log.Warn("a delivery could not be sent again", "delivery", latest.GetExecution().GetWorkflowId(), "error", err)
+		a.store.log.Warn("a delivery cannot be sent again", "delivery", latest.GetExecution().GetWorkflowId(), "error", err)
 		progress.Failed++
 	}
 	progress.Found++
 	return nil
-}
-
-// outOfReach is whether an error says nothing of a delivery, but of Temporal.
-func outOfReach(ctx context.Context, err error) bool {
-	var (
-		unavailable *serviceerror.Unavailable
-		late        *serviceerror.DeadlineExceeded
-		exhausted   *serviceerror.ResourceExhausted
-	)
-	return ctx.Err() != nil || errors.As(err, &unavailable) || errors.As(err, &late) || errors.As(err, &exhausted)
 }
 
 func filterOf(in workflows.RedeliveryInput) Filter {

@@ -7,27 +7,28 @@ import (
 	"github.com/gitbook-courier/courier/workflows"
 )
 
-// Configure returns input with what the configuration says of its destination
-// d, whose URL is shown as displayURL.
-func Configure(c config.Config, input workflows.DeliveryInput, d config.Destination, displayURL string) workflows.DeliveryInput {
-	input.URL = displayURL
+// configure returns input with the schedule, the timeouts and the notice that
+// the configuration has for its destination d.
+func (s *Store) configure(input workflows.DeliveryInput, d config.Destination) workflows.DeliveryInput {
 	input.TimeoutMs = d.Timeout.Milliseconds()
 	input.RetriesMs = milliseconds(d.Retries)
 	input.RetryAfterMaxMs = d.RetryAfterMax.Milliseconds()
 	input.Limited = d.Limited()
-	input.Notify = NoticeTo(c, d.Notify)
+	input.Notify = s.noticeTo(d.Notify)
+	// 0.2 decided here who takes the express lane; now the workflow does.
+	input.Express = false
 	return input
 }
 
-// NoticeTo is the start of the input of a notice to the destination with that
+// noticeTo is the start of the input of a notice to the destination with that
 // name; nil when there is none.
-func NoticeTo(c config.Config, name string) *workflows.DeliveryInput {
-	d, ok := c.Destination(name)
+func (s *Store) noticeTo(name string) *workflows.DeliveryInput {
+	d, ok := s.config.Destination(name)
 	if !ok {
 		return nil
 	}
 	d.Notify = "" // a notice gives no notice
-	notice := Configure(c, workflows.DeliveryInput{}, d, config.DisplayURL(d.URL.Reveal()))
+	notice := s.configure(workflows.DeliveryInput{URL: config.DisplayURL(d.URL.Reveal())}, d)
 	notice.Destination = d.Name
 	return &notice
 }
@@ -35,11 +36,14 @@ func NoticeTo(c config.Config, name string) *workflows.DeliveryInput {
 // refresh returns the input of an earlier run as the configuration would have
 // it today. An installation's webhook, and a destination that is gone, stay as
 // they were.
-func refresh(c config.Config, input workflows.DeliveryInput) workflows.DeliveryInput {
-	if d, ok := c.Destination(input.Destination); ok {
-		return Configure(c, input, d, config.DisplayURL(d.URL.Reveal()))
+func (s *Store) refresh(input workflows.DeliveryInput) workflows.DeliveryInput {
+	d, ok := s.config.Destination(input.Destination)
+	if !ok {
+		input.Express = false
+		return input
 	}
-	return input
+	input.URL = config.DisplayURL(d.URL.Reveal())
+	return s.configure(input, d)
 }
 
 func milliseconds(durations []time.Duration) []int64 {

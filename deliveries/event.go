@@ -2,11 +2,9 @@ package deliveries
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	commonpb "go.temporal.io/api/common/v1"
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/converter"
 
@@ -21,7 +19,7 @@ func (s *Store) Event(ctx context.Context, workflowID, runID string) ([]byte, er
 		Execution:       &commonpb.WorkflowExecution{WorkflowId: workflowID, RunId: runID},
 		MaximumPageSize: 1,
 	})
-	if _, gone := errors.AsType[*serviceerror.NotFound](err); gone {
+	if notFound(err) {
 		return nil, ErrUnknown
 	}
 	if err != nil {

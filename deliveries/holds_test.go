@@ -2,7 +2,6 @@ package deliveries
 
 import (
 	"errors"
-	"log/slog"
 	"testing"
 	"time"
 
@@ -12,7 +11,6 @@ import (
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
-	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/mocks"
 
 	"github.com/gitbook-courier/courier/config"
@@ -33,7 +31,7 @@ func newHolds(t *testing.T) (*Holds, *mocks.Client, *time.Time) {
 	patient := config.DefaultDestination()
 	patient.Name = "patient"
 	c := config.Config{Destinations: []config.Destination{failing, patient}}
-	return NewHolds(New(temporal, "default", converter.GetDefaultDataConverter()), c, slog.New(slog.DiscardHandler), func() time.Time { return clock }), temporal, &clock
+	return NewHolds(newStore(t, temporal, c, func() time.Time { return clock })), temporal, &clock
 }
 
 func TestHeldAsksTemporalOnceInAWhile(t *testing.T) {
@@ -64,7 +62,12 @@ func TestPauseTakesEffectAtOnceInTheSameProcess(t *testing.T) {
 
 	temporal.On("SignalWithStartWorkflow", mock.Anything, "hold.search", workflows.SetHeldSignal, true, mock.Anything, mock.Anything,
 		workflows.HoldInput{Destination: "search", Reason: workflows.HoldPaused}).Return(mocks.NewWorkflowRun(t), nil).Once()
-	require.NoError(t, h.store.Pause(t.Context(), "search"))
+	temporal.On("CountWorkflow", mock.Anything, mock.Anything).Return(&workflowservice.CountWorkflowExecutionsResponse{}, nil)
+	temporal.On("ListWorkflow", mock.Anything, mock.Anything).Return(&workflowservice.ListWorkflowExecutionsResponse{}, nil)
+	temporal.On("DescribeWorkflowExecution", mock.Anything, "hold.search", "").Return(nil, serviceerror.NewNotFound("none")).Once()
+	shown, err := h.Pause(t.Context(), "search")
+	require.NoError(t, err)
+	require.Equal(t, StatePaused, shown.State, "also before the hold says so")
 	temporal.On("DescribeWorkflowExecution", mock.Anything, "hold.search", "").Return(described(enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING), nil).Once()
 	require.True(t, h.Held(t.Context(), "search"))
 }
@@ -78,13 +81,15 @@ func TestFailingForLongHoldsTheDestination(t *testing.T) {
 	h.Report(t.Context(), "search", false)
 	*clock = clock.Add(9 * time.Minute)
 	h.Report(t.Context(), "search", false)
-	temporal.AssertNotCalled(t, "ExecuteWorkflow")
+	temporal.AssertNotCalled(t, "SignalWithStartWorkflow")
 
 	*clock = clock.Add(time.Minute)
-	temporal.On("ExecuteWorkflow", mock.Anything, mock.Anything, mock.Anything,
+	temporal.On("SignalWithStartWorkflow", mock.Anything, "hold.search", workflows.SetFailingSignal, nil, mock.Anything, mock.Anything,
 		workflows.HoldInput{Destination: "search", Reason: workflows.HoldFailing}).Return(mocks.NewWorkflowRun(t), nil).Once()
 	h.Report(t.Context(), "search", false)
-	require.True(t, h.Held(t.Context(), "search"), "at once, without asking")
+	// Whether it is held is for the hold to say.
+	temporal.On("DescribeWorkflowExecution", mock.Anything, "hold.search", "").Return(described(enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING), nil).Once()
+	require.True(t, h.Held(t.Context(), "search"), "at once")
 }
 
 func TestFailingForLongHoldsNoOtherDestination(t *testing.T) {
@@ -95,5 +100,5 @@ func TestFailingForLongHoldsNoOtherDestination(t *testing.T) {
 		*clock = clock.Add(24 * time.Hour)
 		h.Report(t.Context(), destination, false)
 	}
-	temporal.AssertNotCalled(t, "ExecuteWorkflow")
+	temporal.AssertNotCalled(t, "SignalWithStartWorkflow")
 }

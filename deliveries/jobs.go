@@ -2,20 +2,32 @@ package deliveries
 
 import (
 	"context"
-	"errors"
+	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
+	"github.com/gitbook-courier/courier/activities"
 	"github.com/gitbook-courier/courier/workflows"
 )
 
-// ErrJobUnknown is a bulk redelivery that Temporal does not hold.
-var ErrJobUnknown = errors.New("no such redelivery: there never was one, or Temporal's retention has removed it")
+// NewJob is a bulk redelivery to be started. Empty fields do not filter.
+type NewJob struct {
+	Destination, Type string
+	// Status is Delivered, Undelivered or Cancelled.
+	Status Status
+	// Since and Until bound when the deliveries' latest run started: at or after
+	// Since, before Until. What starts after the job itself is never matched.
+	Since, Until time.Time
+	// DryRun counts, but sends nothing.
+	DryRun bool
+	// PerSecond bounds how many deliveries are started in a second. Required.
+	PerSecond int
+}
 
 // Job is a bulk redelivery, as the API shows it.
 type Job struct {
@@ -24,67 +36,116 @@ type Job struct {
 	Status    string     `json:"status"`
 	StartedAt time.Time  `json:"startedAt"`
 	ClosedAt  *time.Time `json:"closedAt,omitempty"`
-	// Found, Started, Skipped and Failed count what the job has come across.
+	// Found, Started, Skipped and Failed count the deliveries that matched, and
+	// what the job did with them.
 	Found   int `json:"found"`
 	Started int `json:"started"`
 	Skipped int `json:"skipped"`
 	Failed  int `json:"failed"`
-	// Delivered, Undelivered and Waiting say how those started fare by now.
+	// Delivered, Undelivered and Waiting count those started by their state now.
 	Delivered   int64 `json:"delivered"`
 	Undelivered int64 `json:"undelivered"`
 	Waiting     int64 `json:"waiting"`
 }
 
-// StartJob starts a bulk redelivery.
-func (s *Store) StartJob(ctx context.Context, in workflows.RedeliveryInput) error {
-	_, err := s.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+// jobRunning is the status of a job that is not over.
+const jobRunning = "running"
+
+// StartJob starts a bulk redelivery. It returns a *FilterError for a filter that
+// cannot match anything, and ErrDestinationUnknown for a destination that is not
+// in the configuration and that no delivery goes to.
+func (s *Store) StartJob(ctx context.Context, n NewJob) (job Job, err error) {
+	defer translate(&err)
+	if err := (Filter{Destination: n.Destination, Type: n.Type}).validate(); err != nil {
+		return Job{}, err
+	}
+	if err := s.checkDestination(ctx, n.Destination); err != nil {
+		return Job{}, err
+	}
+	until := s.now().UTC() // the job must not find what it has started itself
+	if !n.Until.IsZero() && n.Until.Before(until) {
+		until = n.Until.UTC()
+	}
+	in := workflows.RedeliveryInput{
+		ID: uuid.NewString(), Destination: n.Destination, Type: n.Type, Status: string(n.Status),
+		Since: n.Since, Until: until, DryRun: n.DryRun, PerSecond: n.PerSecond,
+	}
+	_, err = s.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                       workflows.RedeliveryID(in.ID),
 		TaskQueue:                workflows.TaskQueue,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		StaticSummary:            workflows.RedeliverySummary(in),
 	}, workflows.Redelivery, in)
+	if err != nil {
+		return Job{}, err
+	}
+	return s.Job(ctx, in.ID)
+}
+
+// checkDestination returns ErrDestinationUnknown for a name that neither the
+// configuration, its installations among it, nor any delivery has. Empty is no name.
+func (s *Store) checkDestination(ctx context.Context, name string) error {
+	if _, ok := s.config.Destination(name); ok || name == "" {
+		return nil
+	}
+	if id, ok := strings.CutPrefix(name, activities.InstallationPrefix); ok {
+		if _, accepted := s.config.Installation(id); accepted {
+			return nil
+		}
+	}
+	n, err := s.count(ctx, Filter{Destination: name}.query())
+	if err == nil && n == 0 {
+		err = ErrDestinationUnknown
+	}
 	return err
 }
 
-// CancelJob stops a bulk redelivery; what it has started goes on. It returns
-// ErrJobUnknown for an unknown job and a *StateError for one that is over.
-func (s *Store) CancelJob(ctx context.Context, id string) error {
-	job, err := s.Job(ctx, id)
+// CancelJob stops a bulk redelivery; deliveries that it has started go on. It
+// returns ErrJobUnknown for an unknown job and a *StateError for one that is over.
+func (s *Store) CancelJob(ctx context.Context, id string) (job Job, err error) {
+	defer translate(&err)
+	ctx, cancel := undisturbed(ctx)
+	defer cancel()
+	job, err = s.Job(ctx, id)
 	if err != nil {
-		return err
+		return Job{}, err
 	}
 	if job.Status != jobRunning {
-		return &StateError{"the redelivery is over"}
+		return Job{}, &StateError{"the redelivery is over"}
 	}
-	return stateError(s.client.CancelWorkflow(ctx, workflows.RedeliveryID(id), ""))
+	if err := s.client.CancelWorkflow(ctx, workflows.RedeliveryID(id), ""); err != nil {
+		return Job{}, goneOn(err)
+	}
+	return s.Job(ctx, id)
 }
 
-const jobRunning = "running"
-
 // Job finds a bulk redelivery. It returns ErrJobUnknown for an unknown one.
-func (s *Store) Job(ctx context.Context, id string) (Job, error) {
+func (s *Store) Job(ctx context.Context, id string) (job Job, err error) {
+	defer translate(&err)
+	if !printable(id) {
+		return Job{}, ErrJobUnknown
+	}
 	described, err := s.client.DescribeWorkflowExecution(ctx, workflows.RedeliveryID(id), "")
-	var unknown *serviceerror.NotFound
-	if errors.As(err, &unknown) {
+	if notFound(err) {
 		return Job{}, ErrJobUnknown
 	}
 	if err != nil {
 		return Job{}, err
 	}
 	info := described.GetWorkflowExecutionInfo()
-	job := Job{ID: id, StartedAt: info.GetStartTime().AsTime(), ClosedAt: at(info.GetCloseTime())}
+	job = Job{ID: id, StartedAt: info.GetStartTime().AsTime(), ClosedAt: at(info.GetCloseTime())}
 	if first := info.GetExecutionTime(); info.GetFirstRunId() != info.GetExecution().GetRunId() && first != nil {
 		job.StartedAt = first.AsTime()
 	}
 	var progress workflows.RedeliveryProgress
-	switch info.GetStatus() {
-	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
+	switch status := info.GetStatus(); {
+	case isRunning(info):
 		job.Status = jobRunning
 		progress, err = s.runningProgress(ctx, described)
-	case enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+	case status == enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
 		job.Status = "completed"
 		err = s.readOutcome(ctx, info.GetExecution(), &progress)
-	case enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED, enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED:
+	case closedStatus(status) == Cancelled:
 		job.Status = string(Cancelled)
 		err = s.readOutcome(ctx, info.GetExecution(), &progress)
 	default:
@@ -94,13 +155,14 @@ func (s *Store) Job(ctx context.Context, id string) (Job, error) {
 		return Job{}, err
 	}
 	job.Found, job.Started, job.Skipped, job.Failed = progress.Found, progress.Started, progress.Skipped, progress.Failed
-	err = s.fare(ctx, &job)
+	started, err := s.countByStatus(ctx, Filter{Job: job.ID}.query())
+	job.Delivered, job.Undelivered, job.Waiting = started.delivered, started.undelivered, started.waiting
 	return job, err
 }
 
-// runningProgress is how far a running job has come: what its page last
-// heartbeat or, before that, what the run of the workflow began with.
-func (s *Store) runningProgress(ctx context.Context, described *workflowservice.DescribeWorkflowExecutionResponse) (workflows.RedeliveryProgress, error) {
+// runningProgress is the progress of a running job: the last heartbeat of its
+// page or, before that, the progress with which the workflow's run began.
+func (s *Store) runningProgress(ctx context.Context, described *description) (workflows.RedeliveryProgress, error) {
 	var progress workflows.RedeliveryProgress
 	for _, page := range described.GetPendingActivities() {
 		if details := page.GetHeartbeatDetails(); details != nil {
@@ -117,28 +179,16 @@ func (s *Store) runningProgress(ctx context.Context, described *workflowservice.
 	return input.Progress, err
 }
 
-// fare counts how the deliveries that a job has started fare.
-func (s *Store) fare(ctx context.Context, job *Job) error {
-	by, err := s.countByStatus(ctx, Filter{Job: job.ID}.query())
-	if err != nil {
-		return err
-	}
-	job.Delivered, job.Undelivered, job.Waiting = by.Delivered, by.Undelivered, by.Waiting
-	return nil
-}
-
-// Counts are deliveries by how they stand.
-type Counts struct {
-	Delivered, Undelivered, Waiting int64
-}
+// counts are runs by their state.
+type counts struct{ delivered, undelivered, waiting int64 }
 
 // countByStatus counts the runs that a query finds.
-func (s *Store) countByStatus(ctx context.Context, query string) (Counts, error) {
+func (s *Store) countByStatus(ctx context.Context, query string) (counts, error) {
 	response, err := s.client.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Query: query + " GROUP BY ExecutionStatus"})
 	if err != nil {
-		return Counts{}, err
+		return counts{}, err
 	}
-	var counts Counts
+	var c counts
 	for _, group := range response.GetGroups() {
 		var status string
 		for _, value := range group.GetGroupValues() {
@@ -146,12 +196,12 @@ func (s *Store) countByStatus(ctx context.Context, query string) (Counts, error)
 		}
 		switch status {
 		case "Completed":
-			counts.Delivered = group.GetCount()
-		case "Running":
-			counts.Waiting = group.GetCount()
+			c.delivered = group.GetCount()
+		case "Running", "Paused":
+			c.waiting += group.GetCount()
 		case "Failed", "TimedOut":
-			counts.Undelivered += group.GetCount()
+			c.undelivered += group.GetCount()
 		}
 	}
-	return counts, nil
+	return c, nil
 }

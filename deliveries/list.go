@@ -19,11 +19,11 @@ import (
 )
 
 const (
-	// maxScan bounds how many executions one look into visibility returns.
-	maxScan = 500
-	// maxLooks bounds how many windows of time one page looks through, so that
+	// maxFound bounds how many executions one scan of visibility returns.
+	maxFound = 500
+	// maxScans bounds how many windows of time one page looks through, so that
 	// a filter that matches little answers in time; the cursor goes on.
-	maxLooks = 20
+	maxScans = 20
 	// maxConcurrentReads bounds the runs of a page that are read at once.
 	maxConcurrentReads = 16
 	// A page looks into stretches of time of these lengths.
@@ -32,14 +32,13 @@ const (
 	windowGrowth = 8
 )
 
-// ErrCursor is a cursor that no list has given out.
-var ErrCursor = errors.New("is not a cursor of this list")
-
 // Filter says which deliveries a list holds. Empty fields do not filter.
 type Filter struct {
 	Destination, Type, Installation, Space, Site string
 	// Status is the status of the delivery's latest run.
 	Status Status
+	// Running keeps deliveries that are over out. It says less than a Status.
+	Running bool
 	// Job is the bulk redelivery that started the run.
 	Job string
 	// Since and Until bound when the latest run started: at or after Since,
@@ -99,27 +98,33 @@ func compare(a, b cursor) int {
 // Temporal's visibility on SQL puts open executions before closed ones, so its
 // own page tokens would repeat or skip what closes between two pages. The list
 // goes back through stretches of start time instead.
-func (s *Store) List(ctx context.Context, f Filter, limit int, after string, now time.Time) (Page, error) {
-	from := cursor{Start: now.Add(time.Minute)} // clocks differ
+//
+// It returns a *FilterError for a filter that cannot match anything, and
+// ErrCursor for a cursor, after, that no list has given out.
+func (s *Store) List(ctx context.Context, f Filter, limit int, after string) (page Page, err error) {
+	defer translate(&err)
+	if err := f.validate(); err != nil {
+		return Page{}, err
+	}
+	from := cursor{Start: s.now().Add(time.Minute)} // clocks differ
 	if !f.Until.IsZero() {
 		from.Start = f.Until
 	}
 	if after != "" {
-		var err error
 		if from, err = parseCursor(after); err != nil {
 			return Page{}, err
 		}
 	}
-	page := Page{Deliveries: []Delivery{}}
-	for range maxLooks {
-		executions, rest, err := s.look(ctx, f, from)
+	page = Page{Deliveries: []Delivery{}}
+	for range maxScans {
+		executions, rest, err := s.scan(ctx, f, from)
 		if err != nil {
 			return Page{}, err
 		}
 		for len(executions) > 0 && len(page.Deliveries) < limit {
 			part := executions[:min(len(executions), limit-len(page.Deliveries))]
 			executions = executions[len(part):]
-			found, err := s.read(ctx, part, f.Status)
+			found, err := s.readAll(ctx, part, f.Status)
 			if err != nil {
 				return Page{}, err
 			}
@@ -140,15 +145,15 @@ func (s *Store) List(ctx context.Context, f Filter, limit int, after string, now
 	return page, nil
 }
 
-// look finds the executions of the stretch of time that ends with from, and
+// scan finds the executions of the stretch of time that ends with from, and
 // where the next stretch begins; rest is nil when there is none.
-func (s *Store) look(ctx context.Context, f Filter, from cursor) (executions []*workflowpb.WorkflowExecutionInfo, rest *cursor, err error) {
+func (s *Store) scan(ctx context.Context, f Filter, from cursor) (executions []*workflowpb.WorkflowExecutionInfo, rest *cursor, err error) {
 	query := f.query() + " AND StartTime <= " + quoteTime(from.Start)
 	count, err := s.count(ctx, query)
 	if err != nil {
 		return nil, nil, err
 	}
-	if count > maxScan {
+	if count > maxFound {
 		window, err := s.window(ctx, query, from.Start)
 		if err != nil {
 			return nil, nil, err
@@ -167,7 +172,7 @@ func (s *Store) look(ctx context.Context, f Filter, from cursor) (executions []*
 }
 
 // window is a stretch of time before end that holds some executions, but no
-// more than one look should return.
+// more than one scan should return.
 func (s *Store) window(ctx context.Context, query string, end time.Time) (time.Duration, error) {
 	window := firstWindow
 	for grow := true; ; {
@@ -175,7 +180,7 @@ func (s *Store) window(ctx context.Context, query string, end time.Time) (time.D
 		switch {
 		case err != nil:
 			return 0, err
-		case count > maxScan && window > minWindow:
+		case count > maxFound && window > minWindow:
 			grow = false
 			window /= 2
 		case count == 0 && grow && window < maxWindow:
@@ -186,9 +191,9 @@ func (s *Store) window(ctx context.Context, query string, end time.Time) (time.D
 	}
 }
 
-// read reads executions of a list, and leaves out those that are not the
+// readAll reads executions of a list, and leaves out those that are not the
 // latest run of their delivery or whose status is another.
-func (s *Store) read(ctx context.Context, executions []*workflowpb.WorkflowExecutionInfo, status Status) ([]Delivery, error) {
+func (s *Store) readAll(ctx context.Context, executions []*workflowpb.WorkflowExecutionInfo, status Status) ([]Delivery, error) {
 	all := make([]*Delivery, len(executions))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(maxConcurrentReads)
@@ -223,9 +228,34 @@ func (s *Store) read(ctx context.Context, executions []*workflowpb.WorkflowExecu
 	return found, nil
 }
 
-// query is the filter in the language of Temporal's visibility.
+// validate returns a *FilterError for a filter that is given but cannot match.
+func (f Filter) validate() error {
+	for _, filter := range []struct{ name, value string }{
+		{"destination", f.Destination}, {"type", f.Type}, {"installation", f.Installation}, {"space", f.Space}, {"site", f.Site},
+	} {
+		if filter.value != "" && !printable(filter.value) {
+			return &FilterError{filter.name}
+		}
+	}
+	return nil
+}
+
+// Terms of queries, in the language of Temporal's visibility. Executions that
+// are paused in Temporal are not over.
+var (
+	deliveryType = "WorkflowType = " + quote(workflows.DeliveryType)
+	isOpen       = "ExecutionStatus IN ('Running', 'Paused')"
+	saysHeld     = says(workflows.StateHeld)
+	saysUnknown  = says(workflows.StateUnknown)
+	saysNothing  = workflows.State.GetName() + " IS NULL"
+)
+
+// says is the term for deliveries whose search attribute State has a value.
+func says(state string) string { return workflows.State.GetName() + " = " + quote(state) }
+
+// query is the filter as a query.
 func (f Filter) query() string {
-	terms := []string{"WorkflowType = " + quote(workflows.DeliveryType)}
+	terms := []string{deliveryType}
 	equal := func(name, value string) {
 		if value != "" {
 			terms = append(terms, name+" = "+quote(value))
@@ -243,9 +273,16 @@ func (f Filter) query() string {
 	if !f.Until.IsZero() {
 		terms = append(terms, "StartTime < "+quoteTime(f.Until))
 	}
+	if f.Running {
+		terms = append(terms, isOpen)
+	}
 	switch f.Status {
-	case Pending, Retrying, Held:
-		terms = append(terms, "ExecutionStatus = 'Running'")
+	case Pending:
+		terms = append(terms, isOpen, "("+saysNothing+" OR "+saysUnknown+")")
+	case Retrying:
+		terms = append(terms, isOpen, says(workflows.StateRetrying))
+	case Held:
+		terms = append(terms, isOpen, "("+saysHeld+" OR ExecutionStatus = 'Paused' OR TemporalPauseInfo IS NOT NULL)")
 	case Delivered:
 		terms = append(terms, "ExecutionStatus = 'Completed'")
 	case Undelivered:
@@ -254,11 +291,6 @@ func (f Filter) query() string {
 		terms = append(terms, "ExecutionStatus IN ('Canceled', 'Terminated')")
 	}
 	return strings.Join(terms, " AND ")
-}
-
-// oldestFirst sorts executions by their start.
-func oldestFirst(executions []*workflowpb.WorkflowExecutionInfo) {
-	slices.SortFunc(executions, func(a, b *workflowpb.WorkflowExecutionInfo) int { return compare(position(b), position(a)) })
 }
 
 func quote(s string) string {
@@ -275,22 +307,30 @@ func (s *Store) count(ctx context.Context, query string) (int64, error) {
 }
 
 // list is every execution that a query finds, as one request has them as long
-// as they are no more than maxScan.
-func (s *Store) list(ctx context.Context, query string) ([]*workflowpb.WorkflowExecutionInfo, error) {
-	var (
-		all   []*workflowpb.WorkflowExecutionInfo
-		token []byte
-	)
+// as they are no more than maxFound.
+func (s *Store) list(ctx context.Context, query string) (all []*workflowpb.WorkflowExecutionInfo, err error) {
+	err = s.each(ctx, query, func(e *workflowpb.WorkflowExecutionInfo) error {
+		all = append(all, e)
+		return nil
+	})
+	return all, err
+}
+
+// each calls f with every execution that a query finds.
+func (s *Store) each(ctx context.Context, query string, f func(*workflowpb.WorkflowExecutionInfo) error) error {
+	request := &workflowservice.ListWorkflowExecutionsRequest{Query: query, PageSize: maxFound}
 	for {
-		response, err := s.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-			Query: query, PageSize: maxScan, NextPageToken: token,
-		})
+		response, err := s.client.ListWorkflow(ctx, request)
 		if err != nil {
-			return nil, fmt.Errorf("list: %w", err)
+			return fmt.Errorf("list: %w", err)
 		}
-		all = append(all, response.GetExecutions()...)
-		if token = response.GetNextPageToken(); len(token) == 0 {
-			return all, nil
+		for _, execution := range response.GetExecutions() {
+			if err := f(execution); err != nil {
+				return err
+			}
+		}
+		if request.NextPageToken = response.GetNextPageToken(); len(request.NextPageToken) == 0 {
+			return nil
 		}
 	}
 }

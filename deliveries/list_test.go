@@ -34,7 +34,13 @@ func TestFilterQuery(t *testing.T) {
 				" AND GitBookSite = 't' AND WebhookRedelivery = 'j' AND StartTime >= '2026-03-04T12:00:00Z' AND StartTime < '2026-03-04T13:00:00Z'" +
 				" AND ExecutionStatus IN ('Failed', 'TimedOut')",
 		},
-		{"what is not over", Filter{Status: Retrying}, "WorkflowType = 'Delivery' AND ExecutionStatus = 'Running'"},
+		{"running", Filter{Running: true}, "WorkflowType = 'Delivery' AND ExecutionStatus IN ('Running', 'Paused')"},
+		{"pending", Filter{Status: Pending}, "WorkflowType = 'Delivery' AND ExecutionStatus IN ('Running', 'Paused') AND (WebhookState IS NULL OR WebhookState = 'unknown')"},
+		{"retrying", Filter{Status: Retrying}, "WorkflowType = 'Delivery' AND ExecutionStatus IN ('Running', 'Paused') AND WebhookState = 'retrying'"},
+		{
+			"held", Filter{Status: Held},
+			"WorkflowType = 'Delivery' AND ExecutionStatus IN ('Running', 'Paused') AND (WebhookState = 'held' OR ExecutionStatus = 'Paused' OR TemporalPauseInfo IS NOT NULL)",
+		},
 		{
 			"text stays text",
 			Filter{Space: `x' OR 'a' = 'a\`},

@@ -1,85 +1,186 @@
-// Package deliveries keeps deliveries in Temporal: it starts them, finds them again
-// and acts on them. Temporal is the only memory; this package is the only one
-// that knows how a delivery lies in it. It knows nothing of HTTP.
+// Package deliveries keeps deliveries in Temporal: it starts them, finds them
+// again and acts on them. Temporal is the only memory; this package is the only
+// one outside of the workflows that knows how a delivery is stored in it, and the
+// only one that knows Temporal's errors. It knows nothing of HTTP.
 package deliveries
 
 import (
 	"context"
-	"errors"
-	"sync"
+	"fmt"
+	"log/slog"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
-	"go.temporal.io/sdk/temporal"
 
 	"github.com/gitbook-courier/courier/activities"
+	"github.com/gitbook-courier/courier/config"
+	"github.com/gitbook-courier/courier/gitbook"
+	"github.com/gitbook-courier/courier/internal/seal"
 	"github.com/gitbook-courier/courier/workflows"
 )
 
+// Options are what the room needs. All are required.
+type Options struct {
+	// Client is a client of the namespace, whose starts carry the request ids
+	// of [RequestIDs].
+	Client client.Client
+	// Namespace is the namespace's name.
+	Namespace string
+	// Payloads is the client's data converter.
+	Payloads converter.DataConverter
+	// Config says how destinations take deliveries.
+	Config config.Config
+	// Keys seal installations' webhooks.
+	Keys *seal.Keyring
+	// Log takes what goes wrong in the background.
+	Log *slog.Logger
+	// Now is the clock.
+	Now func() time.Time
+}
+
 // Store is the deliveries of one Temporal namespace.
 type Store struct {
+	reader
 	client    client.Client
 	namespace string
-	payloads  converter.DataConverter
+	config    config.Config
+	keys      *seal.Keyring
+	log       *slog.Logger
+	now       func() time.Time
 
-	mu    sync.Mutex
-	known map[string]*known // by destination
+	redelivering claims
 }
 
-// New makes a store of the namespace that the client uses, whose payloads the
-// data converter reads: the client's own. It does no I/O.
-func New(c client.Client, namespace string, payloads converter.DataConverter) *Store {
-	return &Store{client: c, namespace: namespace, payloads: payloads, known: make(map[string]*known)}
+// New makes a store. It does no I/O.
+func New(o Options) *Store {
+	return &Store{
+		reader: reader{o.Payloads},
+		client: o.Client, namespace: o.Namespace, config: o.Config, keys: o.Keys, log: o.Log, now: o.Now,
+	}
 }
 
-// NewDelivery is a delivery to be stored.
+// Reason says why a delivery is sent.
+type Reason string
+
+// Reasons of a first run.
+const (
+	// ReasonEvent is an event that came in.
+	ReasonEvent Reason = workflows.ReasonEvent
+	// ReasonTest is a sample event that an operator asked for.
+	ReasonTest Reason = workflows.ReasonTest
+)
+
+// NewDelivery is a delivery to be stored: an event and where it goes.
 type NewDelivery struct {
-	// Input is the workflow's input.
-	Input workflows.DeliveryInput
-	// Event is the event, byte for byte as it came in.
-	Event []byte
-	// Installation, Space and Site are the event's, empty when it has none.
-	Installation, Space, Site string
+	// Event is the event. It is stored byte for byte, without the members that
+	// the destination has redacted.
+	Event gitbook.Event
+	// Installation is the id of the installation that the event came from; empty
+	// when it is unknown.
+	Installation string
+	// Destination is the name of a configured destination. It is empty when
+	// Webhook is set.
+	Destination string
+	// Webhook, when not nil, is the installation's own webhook, to which the
+	// event goes instead. It is sealed before it is stored.
+	Webhook *gitbook.Webhook
+	// Reason is why it is sent.
+	Reason Reason
+	// AcceptedAt is when the event was accepted.
+	AcceptedAt time.Time
 }
 
-// ID is the delivery's workflow id.
-func (n NewDelivery) ID() string {
-	return workflows.DeliveryID(n.Input.EventID, n.Input.Destination)
+// ID is the delivery's id: the workflow id in Temporal.
+func (n NewDelivery) ID() string { return workflows.DeliveryID(n.Event.ID, n.name()) }
+
+// Key names the delivery to people, however long its id would be.
+func (n NewDelivery) Key() Key { return Key{Destination: n.name(), EventID: n.Event.ID} }
+
+// name is the destination's name.
+func (n NewDelivery) name() string {
+	if n.Webhook != nil {
+		return workflows.InstallationDestination(n.Installation)
+	}
+	return n.Destination
 }
 
 // Start stores a new delivery. It reports false when the event's delivery to
-// that destination was stored before, however it went. Temporal has the
+// that destination was stored before, whatever became of it. Temporal has the
 // delivery on disk when Start returns without an error.
+//
+// It returns ErrDestinationUnknown for a destination that the configuration
+// does not have, and ErrUnavailable when Temporal cannot be reached.
 func (s *Store) Start(ctx context.Context, n NewDelivery) (started bool, err error) {
-	_, err = s.run(ctx, n.Input, "", workflows.Attributes(n.Input, n.Installation, n.Space, n.Site), activities.EventPayload(n.Event))
-	var duplicate *serviceerror.WorkflowExecutionAlreadyStarted
-	if errors.As(err, &duplicate) {
+	defer translate(&err)
+	input, event, err := s.build(n)
+	if err != nil {
+		return false, err
+	}
+	options := startOptions(input)
+	options.WorkflowIDReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE
+	// A worker in this very process gets the first task with the answer.
+	options.EnableEagerStart = true
+	options.TypedSearchAttributes = workflows.Attributes(input, n.Installation, n.Event.SpaceID, n.Event.SiteID)
+	options.Memo = workflows.Memo(input, "")
+	_, err = s.client.ExecuteWorkflow(ctx, options, workflows.Delivery, input, activities.EventPayload(event))
+	if is[*serviceerror.WorkflowExecutionAlreadyStarted](err) {
 		return false, nil
 	}
 	return err == nil, err
 }
 
-// run starts a run of a delivery: the first, or one after the previous run.
-func (s *Store) run(ctx context.Context, input workflows.DeliveryInput, previous string, attributes temporal.SearchAttributes, event converter.RawValue) (client.WorkflowRun, error) {
-	reuse := enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE
-	if previous != "" {
-		reuse = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+// build makes a workflow's input, and the event as it is stored.
+func (s *Store) build(n NewDelivery) (input workflows.DeliveryInput, event []byte, err error) {
+	input = workflows.DeliveryInput{Reason: string(n.Reason), EventType: n.Event.Type, AcceptedAt: n.AcceptedAt.UTC()}
+	input.Destination, input.EventID = n.name(), n.Event.ID
+	if n.Webhook != nil {
+		input.URL = config.DisplayURL(n.Webhook.URL)
+		if input.Sealed, err = activities.SealWebhook(s.keys, n.ID(), *n.Webhook); err != nil {
+			return input, nil, fmt.Errorf("seal the installation's webhook: %w", err)
+		}
+		return s.configure(input, config.DefaultDestination()), n.Event.Raw(), nil
 	}
-	return s.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+	d, ok := s.config.Destination(n.Destination)
+	if !ok {
+		return input, nil, ErrDestinationUnknown
+	}
+	input.URL = config.DisplayURL(d.URL.Reveal())
+	return s.configure(input, d), gitbook.Redact(n.Event.Raw(), d.Redact), nil
+}
+
+// startOptions are those of every run of a delivery.
+func startOptions(input workflows.DeliveryInput) client.StartWorkflowOptions {
+	return client.StartWorkflowOptions{
 		ID:                       workflows.DeliveryID(input.EventID, input.Destination),
 		TaskQueue:                workflows.TaskQueue,
-		WorkflowIDReusePolicy:    reuse,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		// Without this a duplicate would look like a success.
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		// A worker in this very process gets the first task with the answer.
-		EnableEagerStart:      true,
-		WorkflowTaskTimeout:   workflows.TaskTimeout(input),
-		Priority:              workflows.Fairness(input.Destination),
-		TypedSearchAttributes: attributes,
-		StaticSummary:         workflows.Summary(input.EventType, input.Destination),
-		Memo:                  workflows.Memo(input, previous),
-	}, workflows.Delivery, input, event)
+		WorkflowTaskTimeout:                      workflows.TaskTimeout(input),
+		Priority:                                 workflows.Fairness(input.Destination),
+		StaticSummary:                            workflows.Summary(input.EventType, input.Destination),
+	}
+}
+
+// printable is whether Temporal may be asked about a text: it has 1 to 255
+// visible ASCII characters or spaces, as event ids and destinations' names do.
+func printable(text string) bool {
+	if text == "" || len(text) > gitbook.MaxEventIDLength {
+		return false
+	}
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// Key names a delivery.
+type Key struct {
+	Destination string `json:"destination"`
+	EventID     string `json:"eventId"`
 }

@@ -1,5 +1,5 @@
-// Package docs_test holds the documentation against the repository. It knows
-// its files and nothing of what the programs do.
+// Package docs_test compares the documentation with the repository. It reads files, and knows
+// nothing of the programs.
 package docs_test
 
 import (
@@ -20,6 +20,7 @@ func TestDependenciesAreListedWithTheirReasons(t *testing.T) {
 	tests := []struct{ giveFile, giveSection string }{
 		{"../go.mod", "Root module"},
 		{"../standalone/go.mod", "Standalone module"},
+		{"../bench/go.mod", "Bench module"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.giveSection, func(t *testing.T) {

@@ -17,7 +17,7 @@ var (
 	linkedFiles = regexp.MustCompile(`\]\(([a-z0-9./-]+\.md)(?:#[a-z-]+)?\)`)
 )
 
-// The threat model rests its claims on tests and decisions, which must be there.
+// The threat model names tests and decisions as evidence, which must exist.
 func TestThreatModelNamesWhatExists(t *testing.T) {
 	t.Parallel()
 	document, err := os.ReadFile("threat-model.md")

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gitbook-courier/courier/gitbook"
@@ -29,7 +30,7 @@ func ExampleVerifier_Verify() {
 }
 
 func ExampleVerifier_Handler() {
-	seen := make(map[string]bool) // A receiver keeps this in its database.
+	var seen sync.Map // Event ids. Use your database instead, so that they outlive the process.
 	receive := func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -41,8 +42,7 @@ func ExampleVerifier_Handler() {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		if !seen[event.ID] {
-			seen[event.ID] = true
+		if _, duplicate := seen.LoadOrStore(event.ID, true); !duplicate {
 			fmt.Println("received", event.Type, event.ID)
 		}
 	}
@@ -50,8 +50,8 @@ func ExampleVerifier_Handler() {
 	server := httptest.NewServer(verifier.Handler(http.HandlerFunc(receive)))
 	defer server.Close()
 
-	body := `{"eventId":"evt_1","type":"space_content_updated"}`
-	for _, secret := range []string{"the secret", "the secret", "a guess"} {
+	post := func(secret string) string {
+		body := `{"eventId":"evt_1","type":"space_content_updated"}`
 		request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, server.URL, strings.NewReader(body))
 		if err != nil {
 			panic(err)
@@ -62,8 +62,11 @@ func ExampleVerifier_Handler() {
 			panic(err)
 		}
 		_ = response.Body.Close()
-		fmt.Println(response.Status)
+		return response.Status
 	}
+	fmt.Println(post("the secret"))
+	fmt.Println(post("the secret")) // A webhook can arrive twice.
+	fmt.Println(post("a guess"))
 	// Output:
 	// received space_content_updated evt_1
 	// 200 OK

@@ -5,6 +5,8 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -21,6 +23,62 @@ func TestReadmeQuotesTheExampleOfAReceiver(t *testing.T) {
 		"the Go block of the README is not the beginning of ExampleVerifier_Handler:\n%s", quoted)
 	require.Contains(t, quoted, "verifier.Handler(", "the quotation ends before the point")
 }
+
+// Ensure the README's receiver, pasted into a program, takes webhooks that
+// arrive at the same time. The race detector watches the program.
+func TestReadmeReceiverTakesWebhooksInParallel(t *testing.T) {
+	t.Parallel()
+	program := filepath.Join(t.TempDir(), "main.go")
+	source := pastedHead + goBlock(t, "../README.md") + pastedTail
+	require.NoError(t, os.WriteFile(program, []byte(source), 0o600))
+
+	out, err := exec.CommandContext(t.Context(), "go", "run", "-race", program).CombinedOutput()
+
+	require.NoError(t, err, "%s", out)
+	require.Equal(t, 64, strings.Count(string(out), "received page_feedback evt_"), "%s", out)
+	require.Equal(t, 128, strings.Count(string(out), "200 OK"), "%s", out)
+}
+
+// The program around the pasted receiver: it sends 64 events, each twice.
+const (
+	pastedHead = `package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gitbook-courier/courier/gitbook"
+)
+
+func main() {
+`
+	pastedTail = `
+	var senders sync.WaitGroup
+	for i := range 128 {
+		senders.Go(func() {
+			body := fmt.Sprintf("{\"eventId\":\"evt_%d\",\"type\":\"page_feedback\"}", i%64)
+			request, err := http.NewRequest(http.MethodPost, server.URL, strings.NewReader(body))
+			if err != nil {
+				panic(err)
+			}
+			request.Header.Set(gitbook.SignatureHeader, gitbook.Sign(time.Now(), []byte(body), "the secret"))
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				panic(err)
+			}
+			response.Body.Close()
+			fmt.Println(response.Status)
+		})
+	}
+	senders.Wait()
+}
+`
+)
 
 // goBlock is the one block of Go in a Markdown file.
 func goBlock(t *testing.T, path string) string {

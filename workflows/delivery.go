@@ -40,6 +40,9 @@ const (
 // a worker knows its destination by now. Each further wait is twice as long.
 const firstUnknownWait = time.Minute
 
+// loadTimeout bounds one try to read the event.
+const loadTimeout = 10 * time.Second
+
 // DeliveryInput is the first argument of Delivery; the second is the event.
 type DeliveryInput struct {
 	activities.Webhook
@@ -156,7 +159,7 @@ func (d *delivery) run(ctx workflow.Context, event converter.RawValue) (Delivery
 	for d.waitsFor(ctx, err) != "" {
 		d.setState(ctx, d.sendingState())
 		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
-			return DeliveryResult{}, d.continueAsNew(ctx, event)
+			return DeliveryResult{}, d.continueAsNew(ctx)
 		}
 		workflow.SetCurrentDetails(ctx, describeStart(d.input, d.attempts))
 		sent, err = d.send(ctx, false)
@@ -176,12 +179,14 @@ func (d *delivery) run(ctx workflow.Context, event converter.RawValue) (Delivery
 }
 
 // first sends for the first time: in the express lane, where the delivery may
-// take it.
+// take it. Nothing needs the event any more after that.
 func (d *delivery) first(ctx workflow.Context, event converter.RawValue) (activities.SendWebhookResult, error) {
 	if d.input.Continued != nil || !takesExpressLane(d.input) {
+		forget(event)
 		return d.send(ctx, false)
 	}
 	sent, err := sendExpress(ctx, d.input, event)
+	forget(event)
 	switch failure, ok := errors.AsType[*temporal.ApplicationError](err); {
 	case err == nil && len(sent.Attempts) == 0: // the lane was closed
 		return d.send(ctx, false)
@@ -289,9 +294,24 @@ func (d *delivery) sendingState() string {
 	return ""
 }
 
+// forget frees the event's bytes. A worker caches workflows that wait, and the
+// SDK bounds them by number, whatever their events weigh.
+func forget(event converter.RawValue) {
+	if payload := event.Payload(); payload != nil {
+		payload.Data = nil
+	}
+}
+
 // continueAsNew goes on with a new history, where the present one has become
 // long. Ids, memo and search attributes stay.
-func (d *delivery) continueAsNew(ctx workflow.Context, event converter.RawValue) error {
+func (d *delivery) continueAsNew(ctx workflow.Context) error {
+	// A cancellation that arrives meanwhile is for the next run to see.
+	loading, _ := workflow.NewDisconnectedContext(ctx)
+	loading = workflow.WithLocalActivityOptions(loading, workflow.LocalActivityOptions{StartToCloseTimeout: loadTimeout})
+	var event converter.RawValue
+	if err := workflow.ExecuteLocalActivity(loading, activities.LoadEventType).Get(loading, &event); err != nil {
+		return err // never: it is tried until it succeeds
+	}
 	next := d.input
 	next.Continued = &Continuation{Attempts: d.attempts, State: d.state}
 	return workflow.NewContinueAsNewError(ctx, Delivery, next, event)

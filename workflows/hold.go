@@ -150,12 +150,13 @@ func (h *hold) run(ctx workflow.Context) (ReleaseResult, error) {
 		return h.result, err
 	}
 	for h.state != holdOver {
-		before := h.state
-		h.receive(ctx)
-		if h.state != before {
-			if err := h.enter(working); err != nil {
-				return h.result, err
-			}
+		next, begins := h.state.through(h.receive(ctx))
+		h.state = next
+		if !begins {
+			continue
+		}
+		if err := h.enter(working); err != nil {
+			return h.result, err
 		}
 		if h.state == holdPaused && workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
 			h.input.Reason, h.input.Continued = HoldPaused, true
@@ -165,12 +166,12 @@ func (h *hold) run(ctx workflow.Context) (ReleaseResult, error) {
 	return h.result, ctx.Err()
 }
 
-// receive waits for an input, and takes in every one that has come with it. All
-// that arrives in one workflow task thus leads to one state, and nothing is left
-// when the hold ends.
-func (h *hold) receive(ctx workflow.Context) {
+// receive waits for an input, and takes in every one that has come with it, those
+// from outside first. All that arrives in one workflow task thus leads to one
+// state, and nothing is left when the hold ends.
+func (h *hold) receive(ctx workflow.Context) (inputs []holdInput) {
+	take := func(input holdInput) { inputs = append(inputs, input) }
 	selector := workflow.NewSelector(ctx)
-	take := func(input holdInput) { h.state = h.state.after(input) }
 	selector.AddReceive(h.setHeld, func(c workflow.ReceiveChannel, _ bool) {
 		var held bool
 		if c.ReceiveAsync(&held); held {
@@ -189,34 +190,30 @@ func (h *hold) receive(ctx workflow.Context) {
 	})
 	if h.probed != nil {
 		selector.AddFuture(h.probed, func(f workflow.Future) {
-			if err := f.Get(ctx, nil); err != nil {
+			if f.Get(ctx, nil) != nil {
 				take(inputProbeFailed)
-				h.probed = h.probe(h.working)
-				return
+			} else {
+				take(inputProbeOK)
 			}
-			take(inputProbeOK)
 		})
 	}
 	if h.settled != nil {
-		selector.AddFuture(h.settled, func(workflow.Future) {
-			h.settled = nil
-			h.startRelease(h.working)
-		})
+		selector.AddFuture(h.settled, func(workflow.Future) { h.startRelease(h.working) })
 	}
 	if h.released != nil {
 		selector.AddFuture(h.released, func(f workflow.Future) {
-			if err := f.Get(ctx, &h.result); err != nil {
+			if f.Get(ctx, &h.result) != nil {
 				take(inputReleaseFailed)
-				h.released, h.settled = nil, workflow.NewTimer(h.working, settle)
-				return
+			} else {
+				take(inputReleased)
 			}
-			take(inputReleased)
 		})
 	}
 	selector.Select(ctx)
 	for selector.HasPending() {
 		selector.Select(ctx)
 	}
+	return inputs
 }
 
 // enter begins the work of the present state, and ends that of the one before.
@@ -268,5 +265,6 @@ func (h *hold) startRelease(ctx workflow.Context) {
 		StartToCloseTimeout: releaseTimeout,
 		HeartbeatTimeout:    releaseHeartbeat,
 	})
+	h.settled = nil
 	h.released = workflow.ExecuteActivity(ctx, ReleaseDeliveriesActivity, ReleaseInput{Destination: h.input.Destination})
 }

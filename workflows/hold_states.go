@@ -58,6 +58,21 @@ var holdStates = map[holdState]map[holdInput]holdState{
 // after is the state that follows an input.
 func (s holdState) after(input holdInput) holdState { return holdStates[s][input] }
 
+// through is the state after inputs that came together, and whether the work of
+// that state begins: it does in another state, and where a probe or a release has
+// ended and another is due.
+func (s holdState) through(inputs []holdInput) (next holdState, begins bool) {
+	next = s
+	for _, input := range inputs {
+		next = next.after(input)
+		switch input {
+		case inputProbeOK, inputProbeFailed, inputReleased, inputReleaseFailed:
+			begins = true
+		}
+	}
+	return next, begins || next != s
+}
+
 // initialHoldState is the state in which a hold for that reason begins.
 func initialHoldState(reason string) holdState {
 	switch reason {

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
@@ -52,7 +53,12 @@ func TestDeliveryIsStoredUnderTheDocumentedNames(t *testing.T) {
 			if send := recorded.GetActivityTaskScheduledEventAttributes(); send != nil {
 				scheduled++
 				require.Equal(t, "SendWebhook", send.GetActivityType().GetName())
-				require.EqualValues(t, 4, send.GetRetryPolicy().GetMaximumAttempts())
+				policy := send.GetRetryPolicy()
+				require.Equal(t, time.Second, policy.GetInitialInterval().AsDuration())
+				require.InDelta(t, 2, policy.GetBackoffCoefficient(), 0)
+				require.Zero(t, policy.GetMaximumAttempts(), "the attempt log ends the schedule")
+				require.Contains(t, policy.GetNonRetryableErrorTypes(), "Rejected")
+				require.Len(t, send.GetInput().GetPayloads(), 1, "the event is in the history once")
 				require.Equal(t, "POST "+receiver.URL, text(t, recorded.GetUserMetadata().GetSummary()))
 			}
 		}

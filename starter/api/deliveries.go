@@ -11,25 +11,43 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
-	"go.temporal.io/api/serviceerror"
 
-	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/deliveries"
-	"github.com/gitbook-courier/courier/internal/codec"
 	"github.com/gitbook-courier/courier/starter/respond"
 )
 
+// Deliveries are what the API asks about deliveries and bulk redeliveries;
+// *deliveries.Store is one. Its errors are those of package deliveries.
+type Deliveries interface {
+	List(ctx context.Context, f deliveries.Filter, limit int, cursor string) (deliveries.Page, error)
+	Get(ctx context.Context, destination, eventID string) (deliveries.Delivery, error)
+	Redeliver(ctx context.Context, destination, eventID string) (runID string, err error)
+	Retry(ctx context.Context, destination, eventID string) error
+	Cancel(ctx context.Context, destination, eventID string) error
+	SendSamples(ctx context.Context, destination string) ([]deliveries.Key, error)
+	StartJob(ctx context.Context, n deliveries.NewJob) (deliveries.Job, error)
+	Job(ctx context.Context, id string) (deliveries.Job, error)
+	CancelJob(ctx context.Context, id string) (deliveries.Job, error)
+}
+
+// Destinations are what the API asks about destinations; *deliveries.Holds is
+// one. Its errors are those of package deliveries.
+type Destinations interface {
+	All(ctx context.Context) ([]deliveries.Destination, error)
+	Pause(ctx context.Context, name string) (deliveries.Destination, error)
+	Resume(ctx context.Context, name string) (deliveries.Destination, error)
+}
+
 // API serves what operators see of deliveries and do to them.
 type API struct {
-	store  *deliveries.Store
-	config config.Config
-	log    *slog.Logger
-	now    func() time.Time
+	deliveries   Deliveries
+	destinations Destinations
+	log          *slog.Logger
 }
 
 // NewAPI makes the API's handlers. It does no I/O.
-func NewAPI(s *deliveries.Store, c config.Config, log *slog.Logger, now func() time.Time) *API {
-	return &API{store: s, config: c, log: log, now: now}
+func NewAPI(d Deliveries, destinations Destinations, log *slog.Logger) *API {
+	return &API{deliveries: d, destinations: destinations, log: log}
 }
 
 // Register registers the API's routes below /api.
@@ -53,7 +71,7 @@ func (a *API) Register(r *mux.Router) {
 	route("/api/destinations/{name}/test", http.MethodPost, a.test)
 }
 
-// apiTimeout bounds what one request may ask of Temporal.
+// apiTimeout bounds the work of one request.
 const apiTimeout = 15 * time.Second
 
 // handle serves h within the time that a request has. A name that is too long to be one is unknown,
@@ -75,23 +93,23 @@ func (a *API) handle(h respond.Handler) http.Handler {
 func explain(h respond.Handler) respond.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		err := h(w, r)
-		var (
-			state       *deliveries.StateError
-			unavailable *serviceerror.Unavailable
-			late        *serviceerror.DeadlineExceeded
-		)
 		switch {
-		case errors.Is(err, deliveries.ErrUnknown), errors.Is(err, deliveries.ErrJobUnknown):
+		case errors.Is(err, deliveries.ErrUnknown), errors.Is(err, deliveries.ErrJobUnknown), errors.Is(err, deliveries.ErrDestinationUnknown):
 			return respond.NewError(http.StatusNotFound, err.Error())
-		case errors.As(err, &state):
-			return respond.NewError(http.StatusConflict, state.Reason)
-		case errors.Is(err, codec.ErrKeyMissing):
-			return &respond.Error{Status: http.StatusInternalServerError, Message: codec.ErrKeyMissing.Error(), Cause: err}
-		case errors.As(err, &unavailable), errors.As(err, &late), errors.Is(err, context.DeadlineExceeded):
+		case errors.Is(err, deliveries.ErrKeyMissing):
+			return &respond.Error{Status: http.StatusInternalServerError, Message: deliveries.ErrKeyMissing.Error(), Cause: err}
+		case errors.Is(err, deliveries.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 			return &respond.Error{Status: http.StatusServiceUnavailable, Message: "Temporal cannot be reached", Cause: err}
-		default:
-			return err
+		case errors.Is(err, deliveries.ErrCursor):
+			return respond.NewError(http.StatusBadRequest, "cursor "+err.Error())
 		}
+		if state, ok := errors.AsType[*deliveries.StateError](err); ok {
+			return respond.NewError(http.StatusConflict, state.Reason)
+		}
+		if filter, ok := errors.AsType[*deliveries.FilterError](err); ok {
+			return respond.NewError(http.StatusBadRequest, filter.Error())
+		}
+		return err
 	}
 }
 
@@ -101,10 +119,7 @@ func (a *API) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return respond.NewError(http.StatusBadRequest, err.Error())
 	}
-	page, err := a.store.List(r.Context(), query.filter, query.limit, query.cursor, a.now())
-	if errors.Is(err, deliveries.ErrCursor) {
-		return respond.NewError(http.StatusBadRequest, "cursor "+err.Error())
-	}
+	page, err := a.deliveries.List(r.Context(), query.filter, query.limit, query.cursor)
 	if err != nil {
 		return err
 	}
@@ -115,7 +130,7 @@ func (a *API) list(w http.ResponseWriter, r *http.Request) error {
 // get serves GET /api/deliveries/{destination}/{eventId}.
 func (a *API) get(w http.ResponseWriter, r *http.Request) error {
 	destination, eventID := address(r)
-	delivery, err := a.store.Get(r.Context(), destination, eventID)
+	delivery, err := a.deliveries.Get(r.Context(), destination, eventID)
 	if err != nil {
 		return err
 	}
@@ -133,7 +148,7 @@ type done struct {
 // redeliver serves POST /api/deliveries/{destination}/{eventId}/redeliver.
 func (a *API) redeliver(w http.ResponseWriter, r *http.Request) error {
 	destination, eventID := address(r)
-	runID, err := a.store.Redeliver(r.Context(), destination, eventID, a.config)
+	runID, err := a.deliveries.Redeliver(r.Context(), destination, eventID)
 	if err != nil {
 		return err
 	}
@@ -144,7 +159,7 @@ func (a *API) redeliver(w http.ResponseWriter, r *http.Request) error {
 // retry serves POST /api/deliveries/{destination}/{eventId}/retry.
 func (a *API) retry(w http.ResponseWriter, r *http.Request) error {
 	destination, eventID := address(r)
-	if err := a.store.Retry(r.Context(), destination, eventID); err != nil {
+	if err := a.deliveries.Retry(r.Context(), destination, eventID); err != nil {
 		return err
 	}
 	respond.JSON(w, http.StatusAccepted, done{Destination: destination, EventID: eventID})
@@ -154,7 +169,7 @@ func (a *API) retry(w http.ResponseWriter, r *http.Request) error {
 // cancel serves POST /api/deliveries/{destination}/{eventId}/cancel.
 func (a *API) cancel(w http.ResponseWriter, r *http.Request) error {
 	destination, eventID := address(r)
-	if err := a.store.Cancel(r.Context(), destination, eventID); err != nil {
+	if err := a.deliveries.Cancel(r.Context(), destination, eventID); err != nil {
 		return err
 	}
 	respond.JSON(w, http.StatusAccepted, done{Destination: destination, EventID: eventID})

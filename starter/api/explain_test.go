@@ -7,10 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/api/serviceerror"
 
 	"github.com/gitbook-courier/courier/deliveries"
-	"github.com/gitbook-courier/courier/internal/codec"
 	"github.com/gitbook-courier/courier/starter/respond"
 )
 
@@ -23,8 +21,8 @@ func TestExplain(t *testing.T) {
 	}{
 		{deliveries.ErrUnknown, 404, "no such delivery: there never was one, or Temporal's retention has removed it"},
 		{&deliveries.StateError{Reason: "the delivery is over"}, 409, "the delivery is over"},
-		{serviceerror.NewUnavailable("10.1.2.3 refused"), 503, "Temporal cannot be reached"},
-		{fmt.Errorf("payload item 0: %w", codec.ErrKeyMissing), 500, "the key of an encrypted payload is missing; put it back into sealing_keys"},
+		{fmt.Errorf("%w: 10.1.2.3 refused", deliveries.ErrUnavailable), 503, "Temporal cannot be reached"},
+		{fmt.Errorf("payload item 0: %w", deliveries.ErrKeyMissing), 500, "the key of an encrypted payload is missing; put it back into sealing_keys"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.want, func(t *testing.T) {

@@ -9,11 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/gitbook-courier/courier/deliveries"
 	"github.com/gitbook-courier/courier/starter/body"
-	"github.com/gitbook-courier/courier/workflows"
 )
 
 const (
@@ -48,16 +45,15 @@ var (
 // errJobBody is the error of a body that is not one JSON object of known members.
 var errJobBody = fmt.Errorf("body must be one JSON object with any of %s", strings.Join(members, ", "))
 
-// parseJob reads the body of POST /api/redeliveries. The job's deliveries started before now, so that
-// it does not find those that it has started itself.
+// parseJob reads the body of POST /api/redeliveries.
 //
 // An empty filter is refused, since it is more likely a variable that is not set than a wish for
 // everything. A member whose name differs in case is refused, and so is one that is given twice:
 // encoding/json would take both.
-func parseJob(body []byte, now time.Time) (workflows.RedeliveryInput, error) {
+func parseJob(body []byte) (deliveries.NewJob, error) {
 	values, err := parseObject(body)
 	if err != nil {
-		return workflows.RedeliveryInput{}, err
+		return deliveries.NewJob{}, err
 	}
 	request := jobRequest{status: string(deliveries.Undelivered), perSecond: defaultPerSecond}
 	given := make([]string, 0, len(values))
@@ -67,7 +63,7 @@ func parseJob(body []byte, now time.Time) (workflows.RedeliveryInput, error) {
 			continue
 		}
 		if err := request.set(name, value); err != nil {
-			return workflows.RedeliveryInput{}, err
+			return deliveries.NewJob{}, err
 		}
 		if slices.Contains(filters, name) {
 			given = append(given, name)
@@ -75,11 +71,11 @@ func parseJob(body []byte, now time.Time) (workflows.RedeliveryInput, error) {
 	}
 	switch {
 	case request.all && len(given) > 0:
-		return workflows.RedeliveryInput{}, fmt.Errorf("all cannot be given together with %s; leave one of the two out", given[0])
+		return deliveries.NewJob{}, fmt.Errorf("all cannot be given together with %s; leave one of the two out", given[0])
 	case !request.all && len(given) == 0:
-		return workflows.RedeliveryInput{}, fmt.Errorf(`give at least one of %s, or "all": true for every undelivered one`, strings.Join(filters, ", "))
+		return deliveries.NewJob{}, fmt.Errorf(`give at least one of %s, or "all": true for every undelivered one`, strings.Join(filters, ", "))
 	}
-	return request.input(now)
+	return request.job()
 }
 
 // parseObject is the members of a JSON object of which each is there once.
@@ -158,23 +154,19 @@ func setTime(field *time.Time, name string, value json.RawMessage) error {
 	return parseTime(field, name, text)
 }
 
-// input is the job's input, with an id of its own.
-func (r *jobRequest) input(now time.Time) (workflows.RedeliveryInput, error) {
+// job is the job that is asked for.
+func (r *jobRequest) job() (deliveries.NewJob, error) {
 	over := []deliveries.Status{deliveries.Delivered, deliveries.Undelivered, deliveries.Cancelled}
 	switch {
 	case !slices.Contains(over, deliveries.Status(r.status)):
-		return workflows.RedeliveryInput{}, fmt.Errorf("status must be one of %s; others are not over", names(over))
+		return deliveries.NewJob{}, fmt.Errorf("status must be one of %s; others are not over", names(over))
 	case r.perSecond < 1 || r.perSecond > maxPerSecond:
-		return workflows.RedeliveryInput{}, fmt.Errorf("perSecond must be 1 to %d", maxPerSecond)
+		return deliveries.NewJob{}, fmt.Errorf("perSecond must be 1 to %d", maxPerSecond)
 	case !r.until.IsZero() && !r.since.Before(r.until):
-		return workflows.RedeliveryInput{}, errors.New("since must be before until")
+		return deliveries.NewJob{}, errors.New("since must be before until")
 	}
-	until := now
-	if !r.until.IsZero() && r.until.Before(now) {
-		until = r.until
-	}
-	return workflows.RedeliveryInput{
-		ID: uuid.NewString(), Destination: r.destination, Type: r.eventType, Status: r.status,
-		Since: r.since, Until: until.UTC(), DryRun: r.dryRun, PerSecond: r.perSecond,
+	return deliveries.NewJob{
+		Destination: r.destination, Type: r.eventType, Status: deliveries.Status(r.status),
+		Since: r.since, Until: r.until, DryRun: r.dryRun, PerSecond: r.perSecond,
 	}, nil
 }

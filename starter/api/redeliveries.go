@@ -14,17 +14,11 @@ func (a *API) redeliverMany(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	input, err := parseJob(body, a.now())
+	wanted, err := parseJob(body)
 	if err != nil {
 		return respond.NewError(http.StatusBadRequest, err.Error())
 	}
-	if err := a.checkKnown(r.Context(), input.Destination); err != nil {
-		return err
-	}
-	if err := a.store.StartJob(r.Context(), input); err != nil {
-		return err
-	}
-	job, err := a.store.Job(r.Context(), input.ID)
+	job, err := a.deliveries.StartJob(r.Context(), wanted)
 	if err != nil {
 		return err
 	}
@@ -34,7 +28,7 @@ func (a *API) redeliverMany(w http.ResponseWriter, r *http.Request) error {
 
 // job serves GET /api/redeliveries/{id}.
 func (a *API) job(w http.ResponseWriter, r *http.Request) error {
-	job, err := a.store.Job(r.Context(), unescape(mux.Vars(r)["id"]))
+	job, err := a.deliveries.Job(r.Context(), unescape(mux.Vars(r)["id"]))
 	if err != nil {
 		return err
 	}
@@ -44,11 +38,7 @@ func (a *API) job(w http.ResponseWriter, r *http.Request) error {
 
 // cancelJob serves DELETE /api/redeliveries/{id}.
 func (a *API) cancelJob(w http.ResponseWriter, r *http.Request) error {
-	id := unescape(mux.Vars(r)["id"])
-	if err := a.store.CancelJob(r.Context(), id); err != nil {
-		return err
-	}
-	job, err := a.store.Job(r.Context(), id)
+	job, err := a.deliveries.CancelJob(r.Context(), unescape(mux.Vars(r)["id"]))
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gitbook-courier/courier/deliveries"
 	"github.com/gitbook-courier/courier/starter/respond"
 )
 
@@ -14,8 +15,7 @@ const maxIDBytes = 2 << 10
 
 // stored is one delivery of an accepted event, as the answer shows it.
 type stored struct {
-	Destination string `json:"destination"`
-	EventID     string `json:"eventId"`
+	deliveries.Key
 	// Duplicate is whether the delivery was stored before.
 	Duplicate bool `json:"duplicate"`
 }

@@ -17,7 +17,6 @@ import (
 	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/deliveries"
 	"github.com/gitbook-courier/courier/gitbook"
-	"github.com/gitbook-courier/courier/internal/seal"
 	"github.com/gitbook-courier/courier/starter/body"
 	"github.com/gitbook-courier/courier/starter/respond"
 )
@@ -44,7 +43,6 @@ type Store interface {
 // Ingress serves the two event routes.
 type Ingress struct {
 	config  config.Config
-	keys    *seal.Keyring
 	store   Store
 	log     *slog.Logger
 	now     func() time.Time
@@ -56,7 +54,7 @@ type Ingress struct {
 }
 
 // New makes the event routes' handlers. now is the clock; it does no I/O.
-func New(c config.Config, keys *seal.Keyring, store Store, log *slog.Logger, now func() time.Time) *Ingress {
+func New(c config.Config, store Store, log *slog.Logger, now func() time.Time) *Ingress {
 	handled := make(map[string]bool)
 	for _, eventType := range gitbook.DocumentedEvents() {
 		handled[eventType] = true
@@ -70,7 +68,7 @@ func New(c config.Config, keys *seal.Keyring, store Store, log *slog.Logger, now
 	json := form
 	json.MediaType = "application/json"
 	observe := func(time.Duration, error) {}
-	return &Ingress{config: c, keys: keys, store: store, log: log, now: now, handled: handled, form: form, json: json, observe: observe}
+	return &Ingress{config: c, store: store, log: log, now: now, handled: handled, form: form, json: json, observe: observe}
 }
 
 // Observe has f called with how long the store took for each delivery, and with its error. It is for the
@@ -199,7 +197,7 @@ func (in *Ingress) accept(w http.ResponseWriter, r *http.Request, event gitbook.
 	}
 	accepted := make([]stored, len(all))
 	for i, delivery := range all {
-		accepted[i] = stored{Destination: delivery.Input.Destination, EventID: event.ID, Duplicate: !started[i]}
+		accepted[i] = stored{Key: delivery.Key(), Duplicate: !started[i]}
 	}
 	acknowledge(w, r, accepted)
 	return nil

@@ -99,10 +99,8 @@ func newRoutesBefore(t *testing.T, yaml string, s ingress.Store) http.Handler {
 	t.Helper()
 	c, err := config.Parse([]byte(yaml), "courier.yaml", config.Options{})
 	require.NoError(t, err)
-	keys, err := c.Keyring()
-	require.NoError(t, err)
 	log := slog.New(slog.DiscardHandler)
-	in := ingress.New(c, keys, s, log, func() time.Time { return noon })
+	in := ingress.New(c, s, log, func() time.Time { return noon })
 	guard := func(next http.Handler) http.Handler {
 		return access.Require(log, c.Access.ForEvents(), access.EventKeys, next)
 	}
@@ -404,16 +402,13 @@ func TestUnreachableStoreIsAnswered503(t *testing.T) {
 	}
 }
 
-func TestDeliveryCarriesWhatTheConfigurationSays(t *testing.T) {
+func TestEventIsStoredByteForByte(t *testing.T) {
 	t.Parallel()
 	handler, s := newHandler(t, `
 destinations:
   - name: search
     url: https://example.com/hook?key=geheim
     secrets: [one]
-    timeout: 3s
-    retries: [5s, 1d]
-    retry_after_max: 2m
 `)
 	odd := "{ \"eventId\":\"evt 1\", \"type\":\"site_view\", \"siteId\":\"site_1\", \"installationId\":\"inst_7\", \"s\":\"& < > é \u2028 😀\" }\n"
 	w := httptest.NewRecorder()
@@ -421,17 +416,12 @@ destinations:
 	require.Equal(t, http.StatusOK, w.Code, w.Body)
 
 	n := s.started["evt 1@search"]
-	require.Equal(t, odd, string(n.Event))
+	require.Equal(t, odd, string(n.Event.Raw()))
+	require.Equal(t, "search", n.Destination)
 	require.Equal(t, "inst_7", n.Installation)
-	require.Equal(t, "site_1", n.Site)
-	require.Empty(t, n.Space)
-	require.Equal(t, "site_view", n.Input.EventType)
-	require.Equal(t, "https://example.com/hook", n.Input.URL, "the query string is a secret")
-	require.Equal(t, noon, n.Input.AcceptedAt)
-	require.Equal(t, 3*time.Second, n.Input.Timeout())
-	require.Equal(t, []time.Duration{5 * time.Second, 24 * time.Hour}, n.Input.Retries())
-	require.Equal(t, int64(120_000), n.Input.RetryAfterMaxMs)
-	require.Empty(t, n.Input.Sealed)
+	require.Equal(t, deliveries.ReasonEvent, n.Reason)
+	require.Equal(t, noon, n.AcceptedAt)
+	require.Nil(t, n.Webhook)
 }
 
 func TestInstallationIsADestinationWhenGitBooksSwitchIsOn(t *testing.T) {
@@ -462,10 +452,8 @@ func TestInstallationIsADestinationWhenGitBooksSwitchIsOn(t *testing.T) {
 			require.Equal(t, tt.want, stored)
 			require.Contains(t, s.started, "evt_1@search-index", "GitBook's switches do not gate configured destinations")
 			if stored {
-				require.Equal(t, "https://hooks.example.com/x", n.Input.URL)
-				require.NotEmpty(t, n.Input.Sealed)
-				require.NotContains(t, string(n.Input.Sealed), "geheim")
-				require.Equal(t, []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}, n.Input.Retries())
+				require.Equal(t, gitbook.Webhook{URL: "https://hooks.example.com/x?key=geheim", Secret: "geheim"}, *n.Webhook)
+				require.Empty(t, n.Destination)
 			}
 		})
 	}

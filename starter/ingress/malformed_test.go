@@ -122,7 +122,7 @@ func TestOddEventsAreTaken(t *testing.T) {
 			for _, request := range []func(*testing.T, string) *http.Request{eventRequest, relayRequest} {
 				clear(s.started)
 				check(t, routes, s, request(t, tt.give), ok("evt_1@one-site"))
-				require.Equal(t, tt.give, string(s.started["evt_1@one-site"].Event))
+				require.Equal(t, tt.give, string(s.started["evt_1@one-site"].Event.Raw()))
 			}
 		})
 	}

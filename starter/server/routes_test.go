@@ -28,8 +28,8 @@ import (
 // testRooms are the real rooms in front of that store.
 func testRooms(c config.Config, keys *seal.Keyring, store ingress.Store, ready func(context.Context) error, log *slog.Logger) Rooms {
 	return Rooms{
-		Ingress: ingress.New(c, keys, store, log, time.Now),
-		API:     api.NewAPI(nil, c, log, time.Now),
+		Ingress: ingress.New(c, store, log, time.Now),
+		API:     api.NewAPI(nil, nil, log),
 		Codec:   codecserver.NewServer(codec.New(keys, false), nil, log),
 		Ready:   ready,
 	}
