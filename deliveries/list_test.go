@@ -179,11 +179,11 @@ func TestListPages(t *testing.T) {
 // that hold few.
 func TestListOfManyIsShort(t *testing.T) {
 	t.Parallel()
-	s, v := listed(t, 1600)
+	s, v := listed(t, 2400)
 	page, err := s.List(t.Context(), Filter{Status: Held}, 50, "")
 	require.NoError(t, err)
 	require.Len(t, page.Deliveries, 50)
-	require.Equal(t, "evt_1596", page.Deliveries[0].EventID)
+	require.Equal(t, "evt_2396", page.Deliveries[0].EventID)
 	require.Less(t, len(v.queries), 20)
 	s.client.(*mocks.Client).AssertNumberOfCalls(t, "DescribeWorkflowExecution", 50)
 }

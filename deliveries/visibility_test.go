@@ -28,21 +28,28 @@ type visibility struct {
 	all     []*workflowpb.WorkflowExecutionInfo
 	queries []string
 	err     error
+	// described are the workflows by id and run id.
+	described map[[2]string]*description
 }
 
 // newVisibility makes a client whose visibility has executions, and which
 // describes them by their ids.
 func newVisibility(t *testing.T, all ...*description) (*mocks.Client, *visibility) {
 	t.Helper()
-	temporal, v := mocks.NewClient(t), &visibility{t: t}
+	temporal, v := mocks.NewClient(t), &visibility{t: t, described: make(map[[2]string]*description)}
 	for _, d := range all {
-		info := d.GetWorkflowExecutionInfo()
-		v.all = append(v.all, info)
-		for _, runID := range []string{"", info.GetExecution().GetRunId()} {
-			temporal.On("DescribeWorkflowExecution", mock.Anything, info.GetExecution().GetWorkflowId(), runID).Return(d, nil).Maybe()
-		}
+		v.all = append(v.all, d.GetWorkflowExecutionInfo())
+		v.add(d)
 	}
-	temporal.On("DescribeWorkflowExecution", mock.Anything, mock.Anything, mock.Anything).Return(nil, serviceerror.NewNotFound("none")).Maybe()
+	temporal.On("DescribeWorkflowExecution", mock.Anything, mock.Anything, mock.Anything).Return(
+		func(_ context.Context, id, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+			v.mu.Lock()
+			defer v.mu.Unlock()
+			if d, ok := v.described[[2]string{id, runID}]; ok {
+				return d, nil
+			}
+			return nil, serviceerror.NewNotFound("none")
+		}).Maybe()
 	temporal.On("ListWorkflow", mock.Anything, mock.Anything).Return(
 		func(_ context.Context, r *workflowservice.ListWorkflowExecutionsRequest) *workflowservice.ListWorkflowExecutionsResponse {
 			found := v.find(r.GetQuery())
@@ -82,6 +89,23 @@ func newVisibility(t *testing.T, all ...*description) (*mocks.Client, *visibilit
 		func(context.Context, *workflowservice.CountWorkflowExecutionsRequest) error { return v.err },
 	).Maybe()
 	return temporal, v
+}
+
+// asked counts the queries.
+func (v *visibility) asked() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return len(v.queries)
+}
+
+// add makes a workflow known by its ids. The first of an id is its latest run.
+func (v *visibility) add(d *description) {
+	execution := d.GetWorkflowExecutionInfo().GetExecution()
+	latest := [2]string{execution.GetWorkflowId(), ""}
+	if _, ok := v.described[latest]; !ok {
+		v.described[latest] = d
+	}
+	v.described[[2]string{execution.GetWorkflowId(), execution.GetRunId()}] = d
 }
 
 var term = regexp.MustCompile(`^(\w+) (=|!=|>=|<=|>|<) '(.*)'$`)
