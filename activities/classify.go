@@ -1,18 +1,11 @@
 package activities
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
-
-	"code.dny.dev/ssrf"
 
 	"github.com/gitbook-courier/courier/internal/codec"
 )
@@ -91,62 +84,11 @@ func classify(statusCode int, header http.Header, err error, now time.Time) verd
 		return verdict{outcome: FailureUnavailable, reason: reason, retry: true, retryAfter: retryAfter(header, now)}
 	case statusCode >= 300 && statusCode <= 399:
 		return verdict{outcome: FailureRedirected, reason: reason + "; redirects are not followed, give the final URL"}
+	case statusCode < 200:
+		return verdict{outcome: FailureRejected, reason: reason + "; a webhook is answered with a final status, such as 200"}
 	default:
 		return verdict{outcome: FailureRejected, reason: reason}
 	}
-}
-
-func classifyError(err error) verdict {
-	// url.Error repeats the whole URL, whose query string is a secret.
-	var urlError *url.Error
-	if errors.As(err, &urlError) {
-		err = urlError.Err
-	}
-	var proxied *proxyError
-	if errors.As(err, &proxied) {
-		verdict := classifyError(proxied.err)
-		verdict.reason = proxied.prefix() + verdict.reason
-		return verdict
-	}
-	var (
-		address *addressError
-		header  *headerError
-		dns     *net.DNSError
-	)
-	switch {
-	case errors.As(err, &address):
-		return verdict{outcome: FailureAddressForbidden, reason: address.Error()}
-	case errors.As(err, &header):
-		return verdict{outcome: FailureRejected, reason: header.Error()}
-	case errors.Is(err, ssrf.ErrProhibitedIP), errors.Is(err, ssrf.ErrProhibitedNetwork), errors.Is(err, ssrf.ErrInvalidHostPort):
-		return verdict{outcome: FailureAddressForbidden, reason: "the address is private or reserved; set allow_private to permit it: " + err.Error()}
-	case errors.Is(err, context.Canceled):
-		return verdict{outcome: FailureUnavailable, reason: "the worker was stopped during the request", retry: true, retryAfter: 0}
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
-		return verdict{outcome: FailureUnavailable, reason: "no answer within the timeout", retry: true, retryAfter: 0}
-	case errors.As(err, &dns):
-		return verdict{outcome: FailureUnavailable, reason: describe(dns), retry: true, retryAfter: 0}
-	default:
-		return verdict{outcome: FailureUnavailable, reason: describe(err), retry: true, retryAfter: 0}
-	}
-}
-
-// maxReason bounds what is kept of an error, in bytes: a destination can make
-// some as long as it likes, such as by the names in its certificate.
-const maxReason = 512
-
-// describe is an error's text without what the destination sent: of a reply that
-// is not HTTP, net/http quotes all, which may even repeat the request.
-func describe(err error) string {
-	text := err.Error()
-	before, _, quoted := strings.Cut(text, ` "`)
-	if quoted && strings.Contains(before, "malformed") {
-		text = before
-	}
-	if len(text) > maxReason {
-		text = strings.ToValidUTF8(text[:maxReason], "") + "…"
-	}
-	return text
 }
 
 // retryAfter reads the Retry-After header (RFC 9110, section 10.2.3): seconds

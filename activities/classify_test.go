@@ -2,11 +2,12 @@ package activities
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"syscall"
 	"testing"
@@ -33,7 +34,7 @@ func TestClassifyStatus(t *testing.T) {
 		{201, verdict{outcome: OutcomeDelivered}},
 		{204, verdict{outcome: OutcomeDelivered}},
 		{299, verdict{outcome: OutcomeDelivered}},
-		{101, final(FailureRejected, "101 Switching Protocols")},
+		{101, final(FailureRejected, "101 Switching Protocols; a webhook is answered with a final status, such as 200")},
 		{300, redirected("300 Multiple Choices")},
 		{301, redirected("301 Moved Permanently")},
 		{304, redirected("304 Not Modified")},
@@ -62,51 +63,65 @@ func TestClassifyStatus(t *testing.T) {
 
 func TestClassifyError(t *testing.T) {
 	t.Parallel()
-	inURL := func(err error) error {
-		return &url.Error{Op: "Post", URL: "https://example.com/hook?key=geheim", Err: err}
+	dial := func(err error) error {
+		return &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443}, Err: err}
 	}
+	errno := func(call string, errno syscall.Errno) error { return os.NewSyscallError(call, errno) }
+	retried := func(reason string) verdict {
+		return verdict{outcome: FailureUnavailable, reason: reason, retry: true}
+	}
+	notSent := func(reason string) verdict {
+		return verdict{outcome: FailureUnavailable, reason: reason, retry: true, notSent: true}
+	}
+	lookup := func(text string) error { return &net.DNSError{Err: text, Name: "hooks.example", Server: "geheim"} }
 	tests := []struct {
-		name string
-		give error
-		want verdict
+		name      string
+		give      error
+		giveStage stage
+		want      verdict
 	}{
+		{"refused connection", dial(errno("connect", syscall.ECONNREFUSED)), stageBefore, retried(reasonRefused + " (192.0.2.1:443)")},
+		{"no route", dial(errno("connect", syscall.EHOSTUNREACH)), stageBefore, retried(reasonNoRoute + " (192.0.2.1:443)")},
+		{"no network", dial(errno("connect", syscall.ENETUNREACH)), stageBefore, retried(reasonNoRoute + " (192.0.2.1:443)")},
+		{"firewall", dial(errno("connect", syscall.EPERM)), stageBefore, retried(reasonNotPermitted + " (192.0.2.1:443)")},
+		{"no address of its own", dial(errno("connect", syscall.EADDRNOTAVAIL)), stageBefore, retried(reasonNoAddress + " (192.0.2.1:443)")},
+		{"odd dial", dial(errors.New("geheim")), stageBefore, retried(reasonConnect + " (192.0.2.1:443)")},
+		{"slow dial", dial(os.ErrDeadlineExceeded), stageBefore, retried(reasonTimeoutConnect)},
+		{"dial that the kernel gave up", dial(errno("connect", syscall.ETIMEDOUT)), stageBefore, retried(reasonTimeoutConnect)},
+		{"no descriptor", dial(errno("socket", syscall.EMFILE)), stageBefore, notSent(reasonNoDescriptor)},
+		{"no descriptor in the system", dial(errno("socket", syscall.ENFILE)), stageBefore, notSent(reasonNoDescriptor)},
+		{"no buffer", dial(errno("socket", syscall.ENOBUFS)), stageBefore, notSent(reasonNoMemory)},
+		{"no memory", dial(errno("socket", syscall.ENOMEM)), stageBefore, notSent(reasonNoMemory)},
+		{"no port", errNoPort, stageBefore, notSent(reasonNoPort)},
+		{"no descriptor for the proxy", &net.OpError{Op: "proxyconnect", Net: "tcp", Err: dial(errno("socket", syscall.EMFILE))}, stageBefore, notSent(reasonNoDescriptor)},
+		{"no descriptor for the lookup", dial(lookup("dial udp 127.0.0.53:53: socket: too many open files")), stageBefore, notSent(reasonNoDescriptor)},
+		{"no port for the lookup", lookup("dial udp 127.0.0.53:53: connect: cannot assign requested address"), stageBefore, notSent(reasonNoPort)},
+		{"no descriptor for the authorities", x509.SystemRootsError{Err: syscall.EMFILE}, stageTLS, notSent(reasonNoDescriptor)},
+		{"no authorities", x509.SystemRootsError{Err: os.ErrPermission}, stageTLS, notSent(reasonNoRoots)},
+		{"no buffer on an open connection", &net.OpError{Op: "write", Net: "tcp", Err: errno("write", syscall.ENOBUFS)}, stageRequest, retried(reasonOther)},
+		{"unknown host", &net.DNSError{Err: "no such host", Name: "hooks.invalid", IsNotFound: true}, stageBefore, retried(reasonNoSuchHost)},
+		{"slow lookup", &net.DNSError{Err: "i/o timeout", Name: "hooks.invalid", IsTimeout: true}, stageBefore, retried(reasonDNSTimeout)},
+		{"broken lookup", lookup("geheim"), stageBefore, retried(reasonDNS)},
+		{"timeout", context.DeadlineExceeded, stageRequest, retried("no answer within the timeout")},
+		{"timeout of the connection", os.ErrDeadlineExceeded, stageRequest, retried("no answer within the timeout")},
+		{"timeout of TLS", context.DeadlineExceeded, stageConnected, retried(reasonTimeoutTLS)},
+		{"worker stopped", context.Canceled, stageRequest, retried(reasonStopped)},
+		{"worker stopped before", context.Canceled, stageBefore, notSent(reasonStoppedBefore)},
+		{"worker stopped in the handshake", context.Canceled, stageConnected, notSent(reasonStoppedBefore)},
+		{"connection closed", io.EOF, stageRequest, retried(reasonClosed)},
+		{"connection reset", &net.OpError{Op: "read", Net: "tcp", Err: errno("read", syscall.ECONNRESET)}, stageRequest, retried(reasonReset)},
+		{"anything", errors.New("geheim"), stageRequest, retried(reasonOther)},
 		{
-			"refused connection", inURL(&net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}),
-			verdict{outcome: FailureUnavailable, reason: "dial tcp: connect: connection refused", retry: true, retryAfter: 0},
+			"private address", dial(fmt.Errorf("%w: 10.0.0.1", ssrf.ErrProhibitedIP)), stageBefore,
+			verdict{outcome: FailureAddressForbidden, reason: reasonForbidden + " (192.0.2.1:443)"},
 		},
-		{
-			"unknown host", inURL(&net.DNSError{Err: "no such host", Name: "hooks.invalid", IsNotFound: true}),
-			verdict{outcome: FailureUnavailable, reason: "lookup hooks.invalid: no such host", retry: true, retryAfter: 0},
-		},
-		{
-			"timeout", inURL(context.DeadlineExceeded),
-			verdict{outcome: FailureUnavailable, reason: "no answer within the timeout", retry: true, retryAfter: 0},
-		},
-		{
-			"timeout of the connection", inURL(os.ErrDeadlineExceeded),
-			verdict{outcome: FailureUnavailable, reason: "no answer within the timeout", retry: true, retryAfter: 0},
-		},
-		{
-			"worker stopped", inURL(context.Canceled),
-			verdict{outcome: FailureUnavailable, reason: "the worker was stopped during the request", retry: true, retryAfter: 0},
-		},
-		{
-			"connection closed", inURL(errors.New("EOF")),
-			verdict{outcome: FailureUnavailable, reason: "EOF", retry: true, retryAfter: 0},
-		},
-		{
-			"private address", inURL(&net.OpError{Op: "dial", Net: "tcp", Err: fmt.Errorf("%w: 10.0.0.1", ssrf.ErrProhibitedIP)}),
-			verdict{outcome: FailureAddressForbidden, reason: "the address is private or reserved; set allow_private to permit it: dial tcp: prohibited IP address: 10.0.0.1", retry: false, retryAfter: 0},
-		},
-		{
-			"refused URL", checkURL("ftp://example.com/"),
-			verdict{outcome: FailureAddressForbidden, reason: "the webhook URL must begin with http:// or https://", retry: false, retryAfter: 0},
-		},
+		{"refused URL", &addressError{"the webhook URL has no host"}, stageBefore, verdict{outcome: FailureAddressForbidden, reason: "the webhook URL has no host"}},
+		{"refused header", errors.New(`net/http: invalid header field name "geheim"`), stageBefore, verdict{outcome: FailureRejected, reason: reasonHeader}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got := classify(0, nil, tt.give, noon)
+			got := classify(0, nil, &sendError{err: tt.give, stage: tt.giveStage, isTLS: true}, noon)
 			require.Equal(t, tt.want, got)
 			require.NotContains(t, got.reason, "geheim")
 		})
@@ -137,35 +152,6 @@ func TestRetryAfter(t *testing.T) {
 			require.Equal(t, tt.want, classify(429, header, nil, noon).retryAfter)
 			require.Equal(t, tt.want, classify(503, header, nil, noon).retryAfter)
 			require.Zero(t, classify(404, header, nil, noon).retryAfter)
-		})
-	}
-}
-
-func TestCheckURL(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		give string
-		want string
-	}{
-		{"https://example.com/hook?a=b", ""},
-		{"http://127.0.0.1:9000", ""},
-		{"ftp://example.com", "the webhook URL must begin with http:// or https://"},
-		{"file:///etc/passwd", "the webhook URL must begin with http:// or https://"},
-		{"example.com/hook", "the webhook URL must begin with http:// or https://"},
-		{"https:///hook", "the webhook URL has no host"},
-		{"https://user:geheim@example.com/", "the webhook URL must not contain credentials"},
-		{"https://exa mple.com/", "the webhook URL is not a URL"},
-		{"https://example.com/\r\nX-Evil: 1", "the webhook URL is not a URL"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.give, func(t *testing.T) {
-			t.Parallel()
-			err := checkURL(tt.give)
-			if tt.want == "" {
-				require.NoError(t, err)
-				return
-			}
-			require.EqualError(t, err, tt.want)
 		})
 	}
 }

@@ -13,7 +13,7 @@ import (
 // proxyTransport sends requests through the egress proxy, which resolves the
 // names, so of the address behind a name nothing is known here.
 type proxyTransport struct {
-	*http.Transport
+	*way
 	guard *ssrf.Guardian
 	// name is the proxy's URL without its credentials.
 	name string
@@ -35,7 +35,7 @@ func newProxyTransport(transport *http.Transport, guard *ssrf.Guardian, proxy st
 	}
 	// To such a proxy, HTTP/2 would be agreed on and HTTP/1.1 spoken.
 	transport.ForceAttemptHTTP2 = u.Scheme != "https"
-	return &proxyTransport{Transport: transport, guard: guard, name: (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()}
+	return &proxyTransport{way: newWay(transport), guard: guard, name: (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()}
 }
 
 // RoundTrip sends one request. Its errors name the proxy.
@@ -44,11 +44,11 @@ func (t *proxyTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		_ = req.Body.Close()
 		return nil, err
 	}
-	resp, err := t.Transport.RoundTrip(req)
+	resp, err := t.way.RoundTrip(req)
 	if err == nil && resp.StatusCode == http.StatusProxyAuthRequired && req.URL.Scheme == "http" {
 		// Without a tunnel the proxy answers in the destination's place.
 		_ = resp.Body.Close()
-		err = proxyStatusError(resp.StatusCode)
+		err = &sendError{err: proxyStatusError(resp.StatusCode), stage: stageRequest}
 	}
 	if err != nil {
 		return nil, &proxyError{proxy: t.name, err: err}

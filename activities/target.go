@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/gitbook-courier/courier/gitbook"
@@ -42,49 +40,6 @@ func (t Target) GoString() string { return t.String() }
 
 // LogValue hides the target's secrets.
 func (t Target) LogValue() slog.Value { return slog.StringValue(t.String()) }
-
-// minConcealed is the least length of what excerpt conceals, in bytes: shorter
-// values are words such as a team's name, and no secrets.
-const minConcealed = 8
-
-// excerpt is the beginning of a reply, for the attempt log. Some destinations
-// repeat the request, as test servers and error pages do, so the target's
-// secrets are replaced where they stand as they were sent.
-func (t Target) excerpt(body []byte) string {
-	if len(body) == 0 {
-		return "" // as most replies to webhooks are
-	}
-	text := strings.ToValidUTF8(string(body), "�")
-	for _, secret := range t.sent() {
-		if len(secret) >= minConcealed {
-			text = strings.ReplaceAll(text, secret, "[secret]")
-		}
-	}
-	if len(text) > maxReplyKept {
-		text = strings.ToValidUTF8(text[:maxReplyKept], "")
-	}
-	return text
-}
-
-// sent are the secrets that a request shows to its destination, the longer
-// ones before those that are parts of them.
-func (t Target) sent() []string {
-	var all []string
-	for _, value := range t.Headers {
-		// What follows the scheme of an Authorization stands alone in some logs.
-		all = append(append(all, value), strings.Fields(value)...)
-	}
-	if u, err := url.Parse(t.URL); err == nil {
-		all = append(all, u.RawQuery)
-		for _, values := range u.Query() {
-			for _, value := range values {
-				all = append(all, value, url.QueryEscape(value))
-			}
-		}
-	}
-	slices.SortFunc(all, func(a, b string) int { return len(b) - len(a) })
-	return all
-}
 
 // Installations says whether the events of an installation are accepted, and
 // whether its webhook may have a private address.

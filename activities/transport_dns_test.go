@@ -125,7 +125,7 @@ func TestNameThatChangesItsAnswerGainsNothing(t *testing.T) {
 	transport := newTransport(names.dialer(), newGuard(netip.MustParsePrefix("127.0.0.2/32")), "")
 	send := func() verdict {
 		// A connection that is open stays with the address that was checked.
-		transport.(*http.Transport).CloseIdleConnections()
+		transport.(*way).base.CloseIdleConnections()
 		reply, err := post(t.Context(), transport, Target{URL: "http://hooks.example:" + port + "/"}, http.Header{}, nil)
 		return classify(reply.statusCode, reply.header, err, noon)
 	}

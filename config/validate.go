@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode"
 
+	"golang.org/x/net/idna"
+
 	"github.com/gitbook-courier/courier/internal/seal"
 )
 
@@ -262,7 +264,8 @@ func (v *validator) headers(field string, headers Headers) {
 	}
 }
 
-// checkURL checks the URL of a destination. Its errors never show the URL.
+// checkURL checks the URL of a destination. Blanks and non-ASCII characters are fine: they are encoded when an event
+// is sent, as browsers do it. Its errors never show the URL.
 func checkURL(raw string) error {
 	if raw == "" {
 		return errors.New("is required")
@@ -277,6 +280,11 @@ func checkURL(raw string) error {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
 		// The URL parser's own message could quote a part that is secret.
 		return errors.New("is not an absolute http or https URL with a host")
+	}
+	if host := u.Hostname(); strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII }) {
+		if _, err := idna.Lookup.ToASCII(host); err != nil {
+			return errors.New("has a host that is no domain name; write an international one in its ASCII form (xn--…)")
+		}
 	}
 	if port := u.Port(); port != "" {
 		if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 {

@@ -291,6 +291,7 @@ func TestCheckURL(t *testing.T) {
 		notURL  = "is not an absolute http or https URL with a host"
 		control = "holds a line break or another control character"
 		user    = "must not hold a user name or password; send them as an Authorization header, in headers"
+		domain  = "has a host that is no domain name; write an international one in its ASCII form (xn--…)"
 		port    = "has a port that is not between 1 and 65535"
 	)
 	tests := []struct {
@@ -301,6 +302,10 @@ func TestCheckURL(t *testing.T) {
 		{"HTTPS://example.com:8443/hook?key=1&b=%2F", ""},
 		{"http://[::1]:8080/", ""},
 		{"https://bücher.example/", ""},
+		{"https://example.com/ein Blatt/ü?q=ein Wort&ü=1", ""},
+		{"https://bü cher.example/", notURL},
+		{"https://-bücher-.example/", domain},
+		{"https://a_ü.example/", domain},
 		{"https://example.com/" + strings.Repeat("a", 2048-20), ""},
 		{"https://example.com/" + strings.Repeat("a", 2049-20), "is longer than 2048 bytes"},
 		{"", "is required"},
