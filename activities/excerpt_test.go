@@ -2,14 +2,10 @@ package activities
 
 import (
 	"net"
-	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/gitbook-courier/courier/internal/hooktest"
 )
 
 func TestExcerptConcealsWhatTheReplyRepeatsOfTheRequest(t *testing.T) {

@@ -380,7 +380,7 @@ func TestSendWebhookRetriesWhenThereIsNoAnswer(t *testing.T) {
 		t.Parallel()
 		receiver := hooktest.New(t, hooktest.Answer{Drop: true})
 		_, err := newBench(t, targetOf(receiver)).send(input())
-		require.Equal(t, failure{kind: "Unavailable", message: "EOF", next: 1050 * time.Millisecond}, failureOf(t, err))
+		require.Equal(t, failure{kind: "Unavailable", message: "the connection was closed without an answer; if the port speaks TLS, the URL must begin with https://", next: 1050 * time.Millisecond}, failureOf(t, err))
 		require.Len(t, receiver.Requests(), 1)
 	})
 	t.Run("timeout", func(t *testing.T) {
