@@ -247,9 +247,7 @@ func (t Target) sent(header http.Header) []string {
 		for _, values := range u.Query() {
 			all = append(all, values...)
 		}
-		for _, part := range strings.FieldsFunc(u.RawQuery, func(r rune) bool { return r == '&' || r == '=' }) {
-			all = append(all, part)
-		}
+		all = append(all, strings.FieldsFunc(u.RawQuery, func(r rune) bool { return r == '&' || r == '=' })...)
 	}
 	for _, secret := range slices.Clone(all) {
 		if len(secret) >= minConcealed {

@@ -112,8 +112,8 @@ func post(ctx context.Context, transport http.RoundTripper, target Target, heade
 		return reply{}, &addressError{"the webhook URL is not a URL"}
 	}
 	req.Header = once(header)
-	got := within(ctx, func() answer { //nolint:bodyclose // it is closed below, or by discard
-		resp, err := transport.RoundTrip(req)
+	got := within(ctx, func() answer {
+		resp, err := transport.RoundTrip(req) //nolint:bodyclose // it is closed below, or by discard
 		return answer{resp, err}
 	}, answer.discard)
 	switch {

@@ -66,10 +66,10 @@ func encodeURL(raw string) string {
 	unsafe := inPath
 	for i := start; i < len(raw); i++ {
 		c := raw[i]
-		switch {
-		case c == '#':
+		switch c {
+		case '#':
 			return encoded.String() // the fragment is never sent
-		case c == '?':
+		case '?':
 			unsafe = inQuery
 		}
 		if c >= utf8.RuneSelf || strings.IndexByte(unsafe, c) >= 0 {

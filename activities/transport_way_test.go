@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -41,7 +42,7 @@ func newScript(t *testing.T, serve func(net.Conn)) *script {
 			s.open.Add(1)
 			go func() {
 				defer s.open.Add(-1)
-				defer conn.Close()
+				defer func() { _ = conn.Close() }()
 				serve(conn)
 				_, _ = io.Copy(io.Discard, conn) // until the client closes
 			}()
@@ -50,13 +51,14 @@ func newScript(t *testing.T, serve func(net.Conn)) *script {
 	return s
 }
 
-// trickle writes the beginning, and then a piece again and again until the client
+// trickle reads the request, writes the beginning, and then a piece again and again until the client
 // closes.
 func trickle(beginning, piece string) func(net.Conn) {
 	return func(conn net.Conn) {
+		_, _ = conn.Read(make([]byte, 4096))
 		_, err := io.WriteString(conn, beginning)
 		for err == nil && piece != "" {
-			time.Sleep(time.Millisecond)
+			<-time.After(time.Millisecond)
 			_, err = io.WriteString(conn, piece)
 		}
 	}
@@ -79,6 +81,7 @@ func TestAttemptsEndAtTheirTimeout(t *testing.T) {
 		{"switching protocols without an upgrade", trickle("HTTP/1.1 101 Switching Protocols\r\nContent-Length: 5\r\n\r\n", "x"), "", false, "101 Switching Protocols"},
 		{"informational replies", trickle("", "HTTP/1.1 103 Early Hints\r\n\r\n"), "", false, reasonTimeout},
 		{"a flood of informational replies", func(conn net.Conn) {
+			_, _ = conn.Read(make([]byte, 4096))
 			for {
 				if _, err := io.WriteString(conn, strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 100)); err != nil {
 					return
@@ -175,7 +178,7 @@ func newFailover(t *testing.T, destination string) *failover {
 		if err != nil {
 			return
 		}
-		defer out.Close()
+		defer func() { _ = out.Close() }()
 		go forward(conn, out, since)
 		forward(out, conn, since)
 	}).address
@@ -231,7 +234,7 @@ func TestSecondAttemptLeavesADeadConnection(t *testing.T) {
 			for range cap(verdicts) {
 				require.Equal(t, delivered, <-verdicts)
 			}
-			require.EqualValues(t, map[bool]int32{false: 1, true: 2}[http2], major.Load())
+			require.Equal(t, map[bool]int32{false: 1, true: 2}[http2], major.Load())
 
 			link.cut()
 
@@ -334,6 +337,25 @@ func FuzzParseURL(f *testing.F) {
 			require.True(t, r > ' ' && r < 0x7f, "%q", u)
 		}
 	})
+}
+
+// All ports in use is this worker's trouble; a machine without an address of the
+// kind is not.
+func TestNoPortIsNotSent(t *testing.T) {
+	t.Parallel()
+	err := withoutPort(t.Context(), &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9}, Err: syscall.EADDRNOTAVAIL})
+	require.ErrorIs(t, err, errNoPort)
+	require.True(t, classify(0, nil, &sendError{err: err}, noon).notSent)
+	refused := &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9}, Err: syscall.ECONNREFUSED}
+	require.Equal(t, error(refused), withoutPort(t.Context(), refused))
+}
+
+func TestNothingIsSentWhenTheContextIsDone(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := post(ctx, newTransport(newDialer(), nil, ""), Target{URL: "http://127.0.0.1:1"}, http.Header{}, nil)
+	require.True(t, classify(0, nil, err, noon).notSent)
 }
 
 func compressed(text string) string {

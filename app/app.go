@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"os"
 	"slices"
@@ -52,6 +53,7 @@ func TemporalOptions() (client.Options, error) {
 // Run runs a program until ctx is done or one of its modules cannot go on, then
 // drains and stops it within the configuration's stop timeout.
 func Run(ctx context.Context, o Options, program Program) error {
+	log.SetOutput(standardLog{os.Stderr})
 	for _, warning := range o.Config.Warnings() {
 		o.Logger.WarnContext(ctx, "configuration", "warning", warning)
 	}

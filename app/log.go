@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"io"
 	"log/slog"
 	"slices"
@@ -13,6 +14,19 @@ import (
 // NewLogger is the logger of all programs: text, one line for each record.
 func NewLogger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, nil))
+}
+
+// standardLog takes what libraries write with package log. net/http quotes there
+// what a destination sends unasked, which may repeat a request's secrets.
+type standardLog struct{ io.Writer }
+
+// Write implements io.Writer. It gets one message at a time.
+func (l standardLog) Write(message []byte) (int, error) {
+	if before, _, quotes := bytes.Cut(message, []byte("Unsolicited response received on idle HTTP channel")); quotes {
+		_, err := l.Writer.Write(append(bytes.Clone(before), "a destination sent something unasked; its connection was closed\n"...))
+		return len(message), err
+	}
+	return l.Writer.Write(message)
 }
 
 // sdkLogger is the Temporal SDK's logger. The SDK calls it an error when an
