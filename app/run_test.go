@@ -42,7 +42,7 @@ func (o *output) has(text string) bool {
 // nowhere is an address on which no Temporal listens.
 func nowhere(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer func() { _ = listener.Close() }()
 	return listener.Addr().String()
@@ -88,7 +88,7 @@ func TestRunEndsWithItsSurroundings(t *testing.T) {
 func TestRunSaysWhyItCannotBegin(t *testing.T) {
 	t.Parallel()
 	o, _ := programOptions(t)
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer func() { _ = taken.Close() }()
 	o.Config.Listen = taken.Addr().String()
