@@ -107,7 +107,7 @@ func newRunner(o Options, c client.Client, temporal *connection, holds *deliveri
 	r.worker = worker.New(c, workflows.TaskQueue, worker.Options{
 		WorkerStopTimeout: o.Config.WorkerStopTimeout(),
 		// It says which workflow code a history is of. Nothing is routed by it.
-		BuildID:      workflows.BuildID,
+		BuildID:      workflows.BuildID, //nolint:staticcheck // versioned deployments would need a server that has them enabled
 		OnFatalError: func(err error) { r.fail(err) },
 		// Heartbeats show how far a bulk job has come; half a minute, the
 		// default, would be long to look at.

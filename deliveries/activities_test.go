@@ -183,7 +183,7 @@ func TestRunReconcilesEveryTwoMinutes(t *testing.T) {
 		}()
 		synctest.Wait()
 		require.Equal(t, 1, v.asked(), "at the start")
-		time.Sleep(10 * reconcileInterval)
+		<-time.After(10 * reconcileInterval)
 		synctest.Wait()
 		require.InDelta(t, 9, v.asked(), 1.5)
 		cancel()

@@ -63,7 +63,8 @@ func pollersOf(pollers []poller) *workflowservice.DescribeTaskQueueResponse {
 	response := &workflowservice.DescribeTaskQueueResponse{}
 	for _, p := range pollers {
 		response.Pollers = append(response.Pollers, &taskqueuepb.PollerInfo{
-			Identity: p.identity, LastAccessTime: timestamppb.New(p.last), WorkerVersionCapabilities: &commonpb.WorkerVersionCapabilities{BuildId: p.build},
+			Identity: p.identity, LastAccessTime: timestamppb.New(p.last),
+			WorkerVersionCapabilities: &commonpb.WorkerVersionCapabilities{BuildId: p.build}, //nolint:staticcheck // see Workers.Check
 		})
 	}
 	return response

@@ -56,6 +56,9 @@ type Delivery struct {
 	Runs []Run `json:"runs"`
 }
 
+// Attempt is one line of the attempt log of a run.
+type Attempt = activities.Attempt
+
 // Run is one run of a delivery: its first send, or a redelivery.
 type Run struct {
 	RunID string `json:"runId"`

@@ -96,8 +96,10 @@ func TestStartJob(t *testing.T) {
 	}{
 		{"all", NewJob{Status: Undelivered, PerSecond: 5}, workflows.RedeliveryInput{Status: "undelivered", Until: noon, PerSecond: 5}, nil},
 		{
-			"a span that ends before now", NewJob{Destination: "search", Status: Cancelled, Since: noon.Add(-time.Hour), Until: noon.Add(-time.Minute), DryRun: true, PerSecond: 5},
-			workflows.RedeliveryInput{Destination: "search", Status: "cancelled", Since: noon.Add(-time.Hour), Until: noon.Add(-time.Minute), DryRun: true, PerSecond: 5}, nil,
+			"a span that ends before now",
+			NewJob{Destination: "search", Status: Cancelled, Since: noon.Add(-time.Hour), Until: noon.Add(-time.Minute), DryRun: true, PerSecond: 5},
+			workflows.RedeliveryInput{Destination: "search", Status: "cancelled", Since: noon.Add(-time.Hour), Until: noon.Add(-time.Minute), DryRun: true, PerSecond: 5},
+			nil,
 		},
 		{"never what it has started", NewJob{Status: Delivered, Until: noon.Add(time.Hour), PerSecond: 5}, workflows.RedeliveryInput{Status: "delivered", Until: noon, PerSecond: 5}, nil},
 		{"a destination that is gone", NewJob{Destination: "gone", Status: Undelivered, PerSecond: 5}, workflows.RedeliveryInput{Destination: "gone", Status: "undelivered", Until: noon, PerSecond: 5}, nil},

@@ -47,7 +47,8 @@ func TestFilterQuery(t *testing.T) {
 		{"pending", Filter{Status: Pending}, "WorkflowType = 'Delivery' AND ExecutionStatus IN ('Running', 'Paused') AND (WebhookState IS NULL OR WebhookState = 'unknown')"},
 		{"retrying", Filter{Status: Retrying}, "WorkflowType = 'Delivery' AND ExecutionStatus IN ('Running', 'Paused') AND WebhookState = 'retrying'"},
 		{
-			"held", Filter{Status: Held},
+			"held",
+			Filter{Status: Held},
 			"WorkflowType = 'Delivery' AND ExecutionStatus IN ('Running', 'Paused') AND (WebhookState = 'held' OR ExecutionStatus = 'Paused' OR TemporalPauseInfo IS NOT NULL)",
 		},
 		{

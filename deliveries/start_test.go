@@ -148,3 +148,15 @@ func TestStartTellsDuplicatesFromErrors(t *testing.T) {
 	_, err := newStore(t, mocks.NewClient(t), parseConfig(t, twoDestinations), at0).Start(t.Context(), other)
 	require.ErrorIs(t, err, ErrDestinationUnknown)
 }
+
+// Members that are redacted for one destination are stored in full for another.
+func TestWhatIsRedactedIsNotStored(t *testing.T) {
+	t.Parallel()
+	const event = `{"eventId":"evt_1", "type":"site_view", "visitor":{"ip":"203.0.113.7", "userAgent":"<u>"}}`
+	n := NewDelivery{Event: parseEvent(t, event), Destination: "search", AcceptedAt: noon}
+	_, _, stored := start(t, n)
+	require.Equal(t, `{"eventId":"evt_1", "type":"site_view", "visitor":{"userAgent":"<u>"}}`, stored)
+	n.Destination = "alerts"
+	_, _, stored = start(t, n)
+	require.Equal(t, event, stored)
+}

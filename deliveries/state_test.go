@@ -204,7 +204,7 @@ func history(t *testing.T, file string) []*historypb.HistoryEvent {
 	t.Helper()
 	compressed, err := os.Open(file)
 	require.NoError(t, err)
-	defer compressed.Close()
+	defer func() { _ = compressed.Close() }()
 	text, err := gzip.NewReader(compressed)
 	require.NoError(t, err)
 	h, err := client.HistoryFromJSON(text, client.HistoryJSONOptions{})
@@ -250,6 +250,7 @@ func describeAt(t *testing.T, events []*historypb.HistoryEvent) *description {
 			info.Status, info.CloseTime = enumspb.WORKFLOW_EXECUTION_STATUS_FAILED, event.GetEventTime()
 		case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED:
 			info.Status, info.CloseTime = enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED, event.GetEventTime()
+		default: // says nothing that a description has
 		}
 	}
 	for _, activity := range pending {
