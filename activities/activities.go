@@ -5,6 +5,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"math/rand/v2"
@@ -20,6 +21,8 @@ import (
 type Options struct {
 	// Destinations are the configured targets by name. Required.
 	Destinations map[string]Target
+	// Current has the present name of a target by each of its former ones.
+	Current map[string]string
 	// Installations says whose own webhooks are sent. Required.
 	Installations Installations
 	// Keys open what SealWebhook sealed. Required.
@@ -106,6 +109,9 @@ func (a *Activities) Register(registry worker.ActivityRegistry) {
 	registry.RegisterActivity(a.LoadEvent)
 	registry.RegisterActivity(a.ProbeDestination)
 }
+
+// current is the present name of a destination.
+func (a *Activities) current(name string) string { return cmp.Or(a.Current[name], name) }
 
 // transport is the way to a target.
 func (a *Activities) transport(target Target) http.RoundTripper {

@@ -50,12 +50,12 @@ func (a *Activities) SendWebhookExpress(ctx context.Context, in ExpressInput, ev
 // expressAttempt makes the attempt, if the lane is open. An outcome without log
 // and error is that nothing was sent.
 func (a *Activities) expressAttempt(ctx context.Context, in ExpressInput, workflowID string, body []byte) outcome {
-	started := a.Now()
-	if a.limiters[in.Destination] != nil || !a.lanes.enter(in.Destination, started) {
+	started, name := a.Now(), a.current(in.Destination)
+	if a.limiters[name] != nil || !a.lanes.enter(name, started) {
 		return outcome{}
 	}
-	defer a.lanes.leave(in.Destination, started)
-	if a.Holds.Held(ctx, in.Destination) {
+	defer a.lanes.leave(name, started)
+	if a.Holds.Held(ctx, name) {
 		return outcome{err: final(FailureHeld, "deliveries to "+in.Destination+" are held", nil)}
 	}
 	target, err := a.resolve(in.Destination, workflowID, in.Sealed)

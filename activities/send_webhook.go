@@ -169,14 +169,14 @@ func (a *Activities) SendWebhook(ctx context.Context, in SendWebhookInput, event
 			return SendWebhookResult{}, final(FailureUnavailable, s.log[n-1].Error, s.log)
 		}
 	}
-	if limiter := a.limiters[in.Destination]; limiter != nil {
+	if limiter := a.limiters[a.current(in.Destination)]; limiter != nil {
 		done, comeBack := limiter.wait(ctx, activity.GetWorkerStopChannel(ctx))
 		if done == nil {
 			return s.notNow(FailureNoTurn, "the limits of "+in.Destination+" left no turn", comeBack)
 		}
 		defer done()
 	}
-	if a.Holds.Held(ctx, in.Destination) {
+	if a.Holds.Held(ctx, a.current(in.Destination)) {
 		return SendWebhookResult{}, final(FailureHeld, "deliveries to "+in.Destination+" are held", s.log)
 	}
 	body := event.Payload().GetData()
@@ -344,8 +344,8 @@ func (a *Activities) try(ctx context.Context, w Webhook, target Target, body []b
 	took := a.Now().Sub(entry.StartedAt)
 	entry.DurationMs = took.Milliseconds()
 	entry.Outcome, entry.Error = verdict.outcome, verdict.reason
-	a.Holds.Report(ctx, w.Destination, !verdict.retry)
-	a.lanes.report(w.Destination, !verdict.retry, took, a.Now())
+	a.Holds.Report(ctx, a.current(w.Destination), !verdict.retry)
+	a.lanes.report(a.current(w.Destination), !verdict.retry, took, a.Now())
 	if verdict.outcome == OutcomeDelivered {
 		return outcome{log: log}
 	}

@@ -105,7 +105,7 @@ func SealWebhook(keys *seal.Keyring, deliveryID string, webhook gitbook.Webhook)
 func (a *Activities) resolve(destination, deliveryID string, sealed []byte) (Target, error) {
 	id, isInstallation := strings.CutPrefix(destination, InstallationPrefix)
 	if !isInstallation {
-		target, ok := a.Destinations[destination]
+		target, ok := a.Destinations[a.current(destination)]
 		if !ok {
 			return Target{}, fmt.Errorf("the configuration has no destination %q", destination)
 		}

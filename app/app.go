@@ -52,6 +52,9 @@ func TemporalOptions() (client.Options, error) {
 // Run runs a program until ctx is done or one of its modules cannot go on, then
 // drains and stops it within the configuration's stop timeout.
 func Run(ctx context.Context, o Options, program Program) error {
+	for _, warning := range o.Config.Warnings() {
+		o.Logger.WarnContext(ctx, "configuration", "warning", warning)
+	}
 	app := fx.New(compose(o, program))
 	if err := app.Err(); err != nil {
 		return dig.RootCause(err)

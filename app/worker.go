@@ -32,11 +32,16 @@ func newJournal(c client.Client, namespace *deliveries.Namespace, payloads *code
 func newActivities(o Options, keys *seal.Keyring, temporal client.Client, journal activities.Journal, deliveries *deliveries.Store, holds *deliveries.Holds, id identity) *activities.Activities {
 	c := o.Config
 	destinations := make(map[string]activities.Target, len(c.Destinations))
+	current := make(map[string]string)
 	for _, d := range c.Destinations {
 		destinations[d.Name] = target(d)
+		for _, former := range d.Formerly {
+			current[former] = d.Name
+		}
 	}
 	return activities.New(activities.Options{
 		Destinations: destinations,
+		Current:      current,
 		Installations: func(id string) (allowPrivate, accepted bool) {
 			installation, ok := c.Installation(id)
 			return installation.AllowPrivate, ok

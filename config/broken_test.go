@@ -61,15 +61,19 @@ egress_proxy: "proxy:3128"
 Listen: localhost:80
 maxBodyBytes: 2048
 something: else
-access: {token: x}
+access: {token: x, planted2: x, planted2: x}
 "a b\nc": 1
+sources: [{name: a, secrets: [s], planted-Key: x}]
 `,
 		want: []string{
-			"courier.yaml:2: Listen: is not a key that exists here; did you mean listen?",
-			"courier.yaml:3: maxBodyBytes: is not a key that exists here; did you mean max_body_bytes?",
+			"courier.yaml:2: has a key that does not exist here; did you mean listen?",
+			"courier.yaml:3: has a key that does not exist here; did you mean max_body_bytes?",
 			"courier.yaml:4: something: is not a key that exists here",
 			"courier.yaml:5: access.token: is not a key that exists here; did you mean tokens?",
-			`courier.yaml:6: "a b\nc": is not a key that exists here`,
+			"courier.yaml:5: access: has a key that does not exist here",
+			"courier.yaml:5: access: has a key that is given twice; the first is on line 5",
+			"courier.yaml:6: has a key that does not exist here",
+			"courier.yaml:7: sources[0]: has a key that does not exist here",
 		},
 	},
 	{
@@ -167,8 +171,8 @@ max_body_bytes: ${MARKER}
 			"courier.yaml:6: destinations[0].url: is not an absolute http or https URL with a host",
 			"courier.yaml:7: destinations[0].secrets[0]: ${UNSET} is not set in the environment",
 			"courier.yaml:7: destinations[0].secrets[0]: ${UNSET_TOO} is not set in the environment",
-			"courier.yaml:7: destinations[0].secrets[1]: has a ${ that names no variable; write ${NAME}, or $${ for ${ itself",
-			"courier.yaml:7: destinations[0].secrets[2]: has a ${ that names no variable; write ${NAME}, or $${ for ${ itself",
+			"courier.yaml:7: destinations[0].secrets[1]: has a ${ that names neither a variable nor a file; write ${NAME} or ${file:PATH}, or $${ for a literal ${",
+			"courier.yaml:7: destinations[0].secrets[2]: has a ${ that names neither a variable nor a file; write ${NAME} or ${file:PATH}, or $${ for a literal ${",
 			"courier.yaml:7: destinations[0].secrets[4]: is the same as destinations[0].secrets[3]",
 			"courier.yaml:8: destinations[0].timeout: ${MARKER} is not a duration; write a number with a unit (ms, s, m, h or d), such as 10s",
 			"courier.yaml:9: destinations[0].retries[0]: ${YEAR} is not between 100ms and 30d",
@@ -205,6 +209,40 @@ destinations:
 			"courier.yaml:13: destinations[0].headers.Courier-Attempt: is a header that Courier or HTTP itself sets",
 			"courier.yaml:14: destinations[0].headers.transfer-encoding: is a header that Courier or HTTP itself sets",
 			"courier.yaml:15: destinations[0].headers.X-Break: holds a line break or another control character",
+		},
+	},
+	{
+		name: "secrets without braces",
+		give: `
+access: {tokens: [$PLANTED_TOKEN]}
+sealing_keys: [$PLANTED_KEY]
+sources:
+  - {name: docs, secrets: ["$planted", $5, a$b]}
+`,
+		want: []string{
+			"courier.yaml:2: access.tokens[0]: " + noBraces,
+			"courier.yaml:3: sealing_keys[0]: " + noBraces,
+			"courier.yaml:5: sources[0].secrets[0]: " + noBraces,
+		},
+	},
+	{
+		name: "former names",
+		give: `
+destinations:
+  - {name: one, url: "http://a", secrets: [s], formerly: [two, old, one, installation.inst_1, Old, ""]}
+  - {name: two, url: "http://a", secrets: [s], formerly: [old, older], notify: older}
+unknown_patience: 31d
+`,
+		want: []string{
+			"courier.yaml:3: destinations[0].formerly[0]: two is the same as destinations[1].name",
+			"courier.yaml:3: destinations[0].formerly[2]: one is the same as destinations[0].name",
+			"courier.yaml:3: destinations[0].formerly[3]: installation.inst_1 is a name of an installation's destination, " +
+				"which cannot be renamed; leave it out",
+			"courier.yaml:3: destinations[0].formerly[4]: Old is not a name: 1 to 63 of a-z, 0-9 and -, not beginning with -",
+			"courier.yaml:3: destinations[0].formerly[5]: is required",
+			"courier.yaml:4: destinations[1].notify: older is not the name of a destination",
+			"courier.yaml:4: destinations[1].formerly[0]: old is the same as destinations[0].formerly[1]",
+			"courier.yaml:5: unknown_patience: 31d is not between 1m and 30d",
 		},
 	},
 	{

@@ -1,9 +1,10 @@
 // Package config is Courier's configuration: one typed tree, its defaults, its loading from courier.yaml with
-// variables from the environment, and its validation. It tells everything that is wrong at once, each with
-// its line, and it never shows a secret.
+// values from variables and files, and its validation. It reports all errors at once, each with its line, and
+// never shows a secret.
 //
-// It reads one file and looks up variables, and does nothing else. It knows nothing of Temporal, whose settings
-// stay in the TEMPORAL_* variables, and nothing of HTTP beyond what a valid address, URL or header is.
+// It reads the configuration file and the files that its values refer to, looks up variables, and does nothing
+// else. It knows nothing of Temporal, whose settings stay in the TEMPORAL_* variables, and of HTTP only the form
+// of addresses, URLs and headers.
 package config
 
 import (
@@ -17,23 +18,26 @@ import (
 
 // Defaults of keys that the file leaves out.
 const (
-	// DefaultListen is the address of the starter: this machine alone can reach it.
+	// DefaultListen is the address of the starter, which only this machine can reach.
 	DefaultListen = "127.0.0.1:8080"
 
 	// DefaultMaxBodyBytes is the largest body of an incoming request, in bytes: 1 MiB.
 	DefaultMaxBodyBytes = 1 << 20
 
-	// DefaultMaxRequests is how many events are taken in at once.
+	// DefaultMaxRequests is how many events are accepted at the same time.
 	DefaultMaxRequests = 128
 
-	// DefaultTimeout is the time one attempt may take, the one that GitBook documents.
+	// DefaultTimeout is the time one attempt may take; GitBook documents the same.
 	DefaultTimeout = 10 * time.Second
 
 	// DefaultRetryAfterMax is the longest wait that a reply's Retry-After can ask for.
 	DefaultRetryAfterMax = time.Minute
+
+	// DefaultUnknownPatience is how long a delivery waits while no worker knows its destination.
+	DefaultUnknownPatience = day
 )
 
-// Bounds of durations and sizes, and how many waits a schedule may have.
+// Bounds of durations, sizes and lists.
 const (
 	minTimeout = 100 * time.Millisecond
 	maxTimeout = 30 * time.Second
@@ -45,11 +49,16 @@ const (
 
 	maxRetryAfter = day
 
-	// Temporal refuses payloads over 2 MiB; a quarter of that is kept for what travels with the body.
+	minUnknownPatience = time.Minute
+	maxUnknownPatience = 30 * day
+
+	// Temporal refuses payloads over 2 MiB; a quarter of that is left for the data that travels with the body.
 	minBodyBytes = 1024
 	maxBodyBytes = 1536 * 1024
 
 	maxRequests = 10000
+
+	maxFormerly = 50
 
 	maxConcurrency = 1000
 	minRateLimit   = 0.01
@@ -69,27 +78,27 @@ type Config struct {
 	// Access.Tokens. Defaults to 127.0.0.1:8080.
 	Listen string `yaml:"listen"`
 
-	// TLS is the certificate that the starter serves with. Without one it speaks plain HTTP.
+	// TLS is the certificate that the starter serves with. Defaults to none, which is plain HTTP.
 	TLS TLS `yaml:"tls"`
 
 	// Access says who may call.
 	Access Access `yaml:"access"`
 
-	// SealingKeys encrypt installations' secrets on their way through Temporal, and with EncryptPayloads everything.
+	// SealingKeys encrypt installations' secrets on their way through Temporal, and with EncryptPayloads all payloads.
 	// Each is base64 of 32 bytes; the first seals, and all open. Required when Installations has an entry.
 	SealingKeys []Secret `yaml:"sealing_keys"`
 
-	// EncryptPayloads says whether everything that Courier stores in Temporal besides search attributes is encrypted
-	// with SealingKeys, events above all. Defaults to false. What was stored before stays readable either way.
+	// EncryptPayloads encrypts all data that Courier stores in Temporal, except search attributes, with SealingKeys.
+	// Defaults to false. Data that is already stored stays readable when it changes.
 	EncryptPayloads bool `yaml:"encrypt_payloads"`
 
 	// UIOrigins are the origins, such as https://temporal.example.com, of the Temporal UIs whose pages may have the
 	// starter decrypt payloads. Defaults to none; standalone's own UI needs none.
 	UIOrigins []string `yaml:"ui_origins"`
 
-	// Installations are those whose events POST /v1 accepts, each of which is also a destination whose URL
-	// and secret come from GitBook. Nil, the default, is not the same as empty: when the key is left out, events
-	// of any installation are accepted and none is a destination; an empty list accepts none.
+	// Installations are those whose events POST /v1 accepts. Each is also a destination whose URL and secret come
+	// from GitBook. Nil, the default, differs from empty: nil accepts events of any installation and makes none a
+	// destination; an empty list accepts none.
 	Installations []Installation `yaml:"installations"`
 
 	// Sources are the senders of POST /webhooks/{source}.
@@ -98,27 +107,32 @@ type Config struct {
 	// Destinations receive the events whose type, space and site they ask for.
 	Destinations []Destination `yaml:"destinations"`
 
+	// UnknownPatience is how long a delivery waits while no worker knows its destination, for instance after the
+	// destination was removed or renamed without Destination.Formerly. Then it is undelivered. Defaults to 24h;
+	// from 1m to 30d.
+	UnknownPatience time.Duration `yaml:"unknown_patience"`
+
 	// EgressProxy is the http, https or socks5 URL of the proxy through which deliveries leave, user and password
 	// included. Destinations and installations with AllowPrivate are reached directly. Defaults to none.
 	EgressProxy Secret `yaml:"egress_proxy"`
 
-	// Worker says where deliveries are sent from: WorkerSeparate, the default, or WorkerEmbedded.
+	// Worker is the program that sends deliveries: WorkerSeparate, the default, or WorkerEmbedded.
 	Worker string `yaml:"worker"`
 
 	// MaxBodyBytes is the largest body of an incoming request, in bytes. Defaults to 1048576 (1 MiB); from 1024
 	// to 1572864 (1.5 MiB), because Temporal refuses payloads over 2 MiB.
 	MaxBodyBytes int64 `yaml:"max_body_bytes"`
 
-	// MaxRequests is how many events are taken in at once; further ones wait in line. With MaxBodyBytes it bounds the
-	// memory that senders can claim. Defaults to 128; from 1 to 10000.
+	// MaxRequests is how many events are accepted at the same time; further ones wait in line. With MaxBodyBytes it
+	// bounds the memory that senders can use. Defaults to 128; from 1 to 10000.
 	MaxRequests int `yaml:"max_requests"`
 }
 
-// Where deliveries are sent from.
+// Programs that can send deliveries.
 const (
-	// WorkerSeparate leaves the sending to the worker, a program of its own.
+	// WorkerSeparate leaves sending to the worker program.
 	WorkerSeparate = "separate"
-	// WorkerEmbedded lets the starter send too, at once and with less work for Temporal.
+	// WorkerEmbedded makes the starter send too, with less delay and less work for Temporal.
 	WorkerEmbedded = "embedded"
 )
 
@@ -134,13 +148,13 @@ type TLS struct {
 // Access says who may call. Each token is at least 16 characters of printable ASCII without spaces. Both routes need
 // one unless Config.Listen is a loopback address.
 type Access struct {
-	// Tokens let a caller in everywhere.
+	// Tokens allow both /v1 and /api.
 	Tokens []Secret `yaml:"tokens"`
 
-	// EventTokens let a caller send events to /v1, and nothing else.
+	// EventTokens allow sending events to /v1, and nothing else.
 	EventTokens []Secret `yaml:"event_tokens"`
 
-	// APITokens let a caller use /api, and nothing else.
+	// APITokens allow /api, and nothing else.
 	APITokens []Secret `yaml:"api_tokens"`
 }
 
@@ -160,10 +174,10 @@ func reveal(lists ...[]Secret) []string {
 
 // An Installation is one installation of the GitBook integration.
 type Installation struct {
-	// ID is GitBook's id of it, or "*" for any. At most 128 visible ASCII characters without "/" and "@".
+	// ID is GitBook's id of the installation, or "*" for any. At most 128 visible ASCII characters without "/" and "@".
 	ID string `yaml:"id"`
 
-	// AllowPrivate says whether its URL may lead to a loopback or private address. Defaults to false.
+	// AllowPrivate permits a URL that leads to a loopback or private address. Defaults to false.
 	AllowPrivate bool `yaml:"allow_private"`
 }
 
@@ -181,17 +195,21 @@ type Destination struct {
 	// Name identifies it in ids and addresses: 1 to 63 of a-z, 0-9 and "-", not beginning with "-".
 	Name string `yaml:"name"`
 
-	// URL is where events are sent: http or https, at most 2048 bytes, without user info and fragment. Its query
+	// Formerly are names that the destination had before. Deliveries of these names go to this destination; see
+	// [Config.Resolve]. Defaults to none; at most 50 names, each of the form of Name and used nowhere else.
+	Formerly []string `yaml:"formerly"`
+
+	// URL is the address that events are sent to: http or https, at most 2048 bytes, without user info and fragment. Its query
 	// often holds a key, so it is shown through [DisplayURL] only.
 	URL Secret `yaml:"url"`
 
-	// Secrets sign what is sent, each with a signature of its own; the oldest comes last. At least one.
+	// Secrets sign each request, each with a signature of its own; the oldest comes last. At least one.
 	Secrets []Secret `yaml:"secrets"`
 
-	// Events are the types it wants. Defaults to those that GitBook documents for webhooks.
+	// Events are the event types it receives. Defaults to those that GitBook documents for webhooks.
 	Events []string `yaml:"events"`
 
-	// Spaces and Sites are the ids of those it wants events of; empty means all. See [Destination.Wants].
+	// Spaces and Sites are the ids of the spaces and sites whose events it receives; empty means all. See [Destination.Wants].
 	Spaces []string `yaml:"spaces"`
 	Sites  []string `yaml:"sites"`
 
@@ -206,12 +224,12 @@ type Destination struct {
 	// to 60s; at most 24h.
 	RetryAfterMax time.Duration `yaml:"retry_after_max"`
 
-	// HoldAfter is for how long it may fail, with no success in between, before its deliveries are held until a
-	// probe finds it able again. Defaults to 0, which never holds; from 1m to 30d.
+	// HoldAfter is how long it may fail, with no success in between, before its deliveries are held until a probe
+	// finds it healthy again. Defaults to 0, which never holds; from 1m to 30d.
 	HoldAfter time.Duration `yaml:"hold_after"`
 
-	// Notify is the name of another destination that is told when a delivery to this one is given up, and when
-	// this one is held for failing. Defaults to none.
+	// Notify is the name of another destination that receives a notice when a delivery to this one is given up, and
+	// when this one is held for failing. Defaults to none.
 	Notify string `yaml:"notify"`
 
 	// Concurrency is how many requests each worker has under way to it at most. Defaults to 0, no limit; up to 1000.
@@ -220,20 +238,27 @@ type Destination struct {
 	// RateLimit is how many requests each worker begins in a second at most. Defaults to 0, no limit; from 0.01 to 1000.
 	RateLimit float64 `yaml:"rate_limit"`
 
-	// Redact are the members of an event that are taken out before it is stored for this destination and sent, as
+	// Redact are the members of an event that are removed before it is stored for this destination and sent, as
 	// paths such as visitor.ip. Defaults to none.
 	Redact []string `yaml:"redact"`
 
-	// Headers are added to every request. Those that Courier or HTTP itself sets cannot be given.
+	// Headers are added to every request. Headers that Courier or HTTP itself sets are refused. Defaults
+	// to none.
 	Headers Headers `yaml:"headers"`
 
-	// AllowPrivate says whether the URL may lead to a loopback or private address. Defaults to false.
+	// AllowPrivate permits a URL that leads to a loopback or private address. Defaults to false.
 	AllowPrivate bool `yaml:"allow_private"`
 }
 
-// Default returns the configuration of an empty file: it listens on loopback and sends nothing anywhere.
+// Default returns the configuration of an empty file: it listens on loopback and has no destination.
 func Default() Config {
-	return Config{Listen: DefaultListen, Worker: WorkerSeparate, MaxBodyBytes: DefaultMaxBodyBytes, MaxRequests: DefaultMaxRequests}
+	return Config{
+		Listen:          DefaultListen,
+		UnknownPatience: DefaultUnknownPatience,
+		Worker:          WorkerSeparate,
+		MaxBodyBytes:    DefaultMaxBodyBytes,
+		MaxRequests:     DefaultMaxRequests,
+	}
 }
 
 // DefaultDestination returns a destination with the defaults and without name, URL and secrets. Its schedule
@@ -247,16 +272,30 @@ func DefaultDestination() Destination {
 	}
 }
 
-// Destination returns the destination with that name.
+// Destination returns the destination that has the name now. It does not look at former names; see
+// [Config.Resolve].
 func (c Config) Destination(name string) (Destination, bool) {
-	at := slices.IndexFunc(c.Destinations, func(d Destination) bool { return d.Name == name })
+	return c.find(func(d Destination) bool { return d.Name == name })
+}
+
+// Resolve returns the destination that deliveries of the name go to: the one that has the name now, or had it
+// before.
+func (c Config) Resolve(name string) (Destination, bool) {
+	return c.find(func(d Destination) bool { return slices.Contains(d.Names(), name) })
+}
+
+func (c Config) find(matches func(Destination) bool) (Destination, bool) {
+	at := slices.IndexFunc(c.Destinations, matches)
 	if at < 0 {
 		return Destination{}, false
 	}
 	return c.Destinations[at], true
 }
 
-// ValidInstallationID is whether an id has the form of an installation's: 1 to 128 visible ASCII characters without
+// Names returns the destination's name and then its former names, in a slice of the caller's own.
+func (d Destination) Names() []string { return slices.Concat([]string{d.Name}, d.Formerly) }
+
+// ValidInstallationID reports whether an id has the form of an installation's: 1 to 128 visible ASCII characters without
 // "/" and "@".
 func ValidInstallationID(id string) bool {
 	return len(id) <= maxIDLength && installationIDPattern.MatchString(id)
@@ -298,24 +337,25 @@ func (c Config) AttemptTimeout() time.Duration {
 	return longest
 }
 
-// WorkerStopTimeout is how long a stopping worker waits for the attempts that it has begun: longer than
+// WorkerStopTimeout is how long a stopping worker waits for the attempts that are under way: longer than
 // AttemptTimeout, so that a deploy cuts none.
 func (c Config) WorkerStopTimeout() time.Duration { return c.AttemptTimeout() + shutdownStep }
 
 // StopTimeout is how long the whole process may take to stop: longer than WorkerStopTimeout. It is 40s at most, so
-// a supervisor that waits 60s before it kills never cuts an attempt.
+// a supervisor that waits 60s before it kills the process never cuts an attempt.
 func (c Config) StopTimeout() time.Duration { return c.WorkerStopTimeout() + shutdownStep }
 
-// Limited is whether the destination has a limit of its own: requests to it may have to wait for their turn.
+// Limited reports whether the destination has Concurrency or RateLimit, so that requests may have to wait for their
+// turn.
 func (d Destination) Limited() bool { return d.Concurrency > 0 || d.RateLimit > 0 }
 
 // Wants reports whether the destination asks for an event of this type, space and site; the space or the site of
 // an event that has none is empty.
 //
-// An event passes when its type is listed and when no filter speaks against it: a space or site that the event
+// An event passes when its type is listed and when no filter excludes it: a space or site that the event
 // names must be listed where Spaces or Sites are given, and an event that names neither a listed space nor a
 // listed site passes only when neither filter is given. Thus a destination with both filters gets the content
-// updates of its spaces, which name no site, and the views of its sites, which name no space.
+// updates of its spaces, which name no site, and the site views of its sites, which name no space.
 func (d Destination) Wants(eventType, space, site string) bool {
 	if !slices.Contains(d.Events, eventType) {
 		return false

@@ -51,6 +51,36 @@ func TestWants(t *testing.T) {
 	}
 }
 
+func TestResolveFindsFormerNames(t *testing.T) {
+	t.Parallel()
+
+	search := Destination{Name: "search", Formerly: []string{"index", "search-index"}}
+	cache := Destination{Name: "cache"}
+	cfg := Config{Destinations: []Destination{cache, search}}
+	tests := []struct {
+		give           string
+		wantResolved   Destination
+		wantResolves   bool
+		wantHasItToday bool
+	}{
+		{give: "search", wantResolved: search, wantResolves: true, wantHasItToday: true},
+		{give: "index", wantResolved: search, wantResolves: true},
+		{give: "search-index", wantResolved: search, wantResolves: true},
+		{give: "cache", wantResolved: cache, wantResolves: true, wantHasItToday: true},
+		{give: "other"},
+		{give: ""},
+	}
+	for _, tt := range tests {
+		resolved, ok := cfg.Resolve(tt.give)
+		require.Equal(t, tt.wantResolves, ok, tt.give)
+		require.Equal(t, tt.wantResolved, resolved, tt.give)
+		_, ok = cfg.Destination(tt.give)
+		require.Equal(t, tt.wantHasItToday, ok, tt.give)
+	}
+	require.Equal(t, []string{"search", "index", "search-index"}, search.Names())
+	require.Equal(t, []string{"cache"}, cache.Names())
+}
+
 func TestInstallationPrefersItsOwnEntry(t *testing.T) {
 	t.Parallel()
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -13,23 +14,23 @@ import (
 )
 
 // A decoder fills a Config from YAML nodes. Unlike the YAML library's own decoding it goes on after an error,
-// remembers where each field is, and substitutes variables.
+// remembers where each field is, and replaces references to variables and files.
 //
-// A scalar is the text that is written, to be read as its field needs it, and never what YAML takes it for: a
+// A scalar is the text as it is written, which its field reads as it needs to. YAML's own types do not count: a
 // secret 0123 stays 0123.
 type decoder struct {
 	file     string
-	lookup   func(string) (string, bool)
-	lines    map[string]int    // Where each field is, by path.
-	written  map[string]string // What the file has for each scalar that may be shown, by path.
+	values   substitution
+	lines    map[string]int    // The line of each field, by path.
+	written  map[string]string // The text of each scalar that may be shown, by path.
 	broken   map[string]bool   // The fields that could not be read, by path.
 	problems []*FieldError
 }
 
-func newDecoder(file string, lookup func(string) (string, bool)) *decoder {
+func newDecoder(file string, values substitution) *decoder {
 	return &decoder{
 		file:    file,
-		lookup:  lookup,
+		values:  values,
 		lines:   map[string]int{},
 		written: map[string]string{},
 		broken:  map[string]bool{},
@@ -47,8 +48,8 @@ func (d *decoder) refuse(path, value, problem string) {
 	d.fail(path, d.lines[path], value, errors.New(problem))
 }
 
-// locate completes what validation found with file, line and the text as written, and leaves out what only
-// follows from a field that could not be read.
+// locate adds file, line and the text as written to the problems that validation found, and leaves out those that
+// only follow from a field that could not be read.
 func (d *decoder) locate(problems []*FieldError) []*FieldError {
 	var located []*FieldError
 	for _, problem := range problems {
@@ -74,7 +75,7 @@ func (d *decoder) isBroken(path string) bool {
 	return d.broken[""]
 }
 
-// line is where the field is or, when it is missing, where its cause or what should contain it is.
+// line is the line of the field or, when it is missing, that of its cause or of the mapping that should have it.
 func (d *decoder) line(path, cause string) int {
 	if line, ok := d.lines[path]; ok {
 		return line
@@ -124,25 +125,34 @@ func (d *decoder) structure(node *yaml.Node, path string, out reflect.Value) {
 		fields[name] = i
 		names = append(names, name)
 	}
-	d.mapping(node, path, func(key string, keyNode, value *yaml.Node) {
-		field := member(path, key)
+	d.mapping(node, path, keyPattern, func(key string, keyNode, value *yaml.Node) {
 		index, known := fields[key]
 		if !known {
-			problem := "is not a key that exists here"
-			if near, ok := nearest(key, names); ok {
-				problem += "; did you mean " + near + "?"
-			}
-			d.fail(field, keyNode.Line, "", errors.New(problem))
+			d.unknownKey(path, key, keyNode.Line, names)
 			return
 		}
+		field := member(path, key)
 		d.lines[field] = keyNode.Line
 		d.decode(value, field, out.Field(index))
 	})
 }
 
+// unknownKey notes a key that does not exist in the mapping at path. A key that does not look like one may be a
+// secret in the wrong place, so it is not shown.
+func (d *decoder) unknownKey(path, key string, line int, names []string) {
+	problem := "has a key that does not exist here"
+	if keyPattern.MatchString(key) {
+		path, problem = member(path, key), "is not a key that exists here"
+	}
+	if near, ok := nearest(key, names); ok {
+		problem += "; did you mean " + near + "?"
+	}
+	d.fail(path, line, "", errors.New(problem))
+}
+
 func (d *decoder) headers(node *yaml.Node, path string, out reflect.Value) {
 	out.Set(reflect.MakeMap(out.Type()))
-	d.mapping(node, path, func(key string, keyNode, value *yaml.Node) {
+	d.mapping(node, path, headerNamePattern, func(key string, keyNode, value *yaml.Node) {
 		field := member(path, key)
 		d.lines[field] = keyNode.Line
 		var text Secret
@@ -151,8 +161,11 @@ func (d *decoder) headers(node *yaml.Node, path string, out reflect.Value) {
 	})
 }
 
-// mapping calls each for every key of a mapping, and notes those that are given twice or are no names.
-func (d *decoder) mapping(node *yaml.Node, path string, each func(key string, keyNode, value *yaml.Node)) {
+// mapping calls each for every key of a mapping, and notes keys that are given twice or are not names. A key that
+// does not match shown may be a secret in the wrong place, so it is not shown.
+func (d *decoder) mapping(
+	node *yaml.Node, path string, shown *regexp.Regexp, each func(key string, keyNode, value *yaml.Node),
+) {
 	if node.Kind != yaml.MappingNode {
 		d.refuse(path, "", "must have keys of its own, not "+kindName(node))
 		return
@@ -166,7 +179,11 @@ func (d *decoder) mapping(node *yaml.Node, path string, each func(key string, ke
 			continue
 		}
 		if line, twice := first[name.Value]; twice {
-			d.fail(member(path, name.Value), keyNode.Line, "", fmt.Errorf("is given twice; the first is on line %d", line))
+			if shown.MatchString(name.Value) {
+				d.fail(member(path, name.Value), keyNode.Line, "", fmt.Errorf("is given twice; the first is on line %d", line))
+			} else {
+				d.fail(path, keyNode.Line, "", fmt.Errorf("has a key that is given twice; the first is on line %d", line))
+			}
 			continue
 		}
 		first[name.Value] = keyNode.Line
@@ -202,7 +219,11 @@ func (d *decoder) scalar(node *yaml.Node, path string, out reflect.Value) {
 		d.written[path] = node.Value
 	}
 
-	text, problems := substitute(node.Value, d.lookup)
+	if secret && bareReference.MatchString(node.Value) {
+		d.refuse(path, "", noBraces)
+		return
+	}
+	text, problems := d.values.replace(node.Value)
 	for _, problem := range problems {
 		d.refuse(path, problem.reference, problem.text)
 	}
@@ -245,7 +266,7 @@ func whole(d *decoder, path, shown, text string) int64 {
 	return parsed
 }
 
-// target is the node that is meant: the anchor's for an alias.
+// target is the node itself, or the anchor's for an alias.
 func target(node *yaml.Node) *yaml.Node {
 	if node.Kind == yaml.AliasNode {
 		return node.Alias
@@ -264,8 +285,8 @@ func kindName(node *yaml.Node) string {
 	}
 }
 
-// nearest is the name that key was probably meant to be: the one with the fewest letters changed, when those are
-// at most a third of it and three at most. Case, "-" and "_" do not count.
+// nearest is the name that was probably meant by key: the one with the fewest letters changed, at most three and at
+// most a third of it. Case, "-" and "_" do not count.
 func nearest(key string, names []string) (string, bool) {
 	plain := func(s string) string { return strings.ToLower(strings.NewReplacer("-", "", "_", "").Replace(s)) }
 	if len(key) > maxShown {

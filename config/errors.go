@@ -11,7 +11,7 @@ import (
 	"unicode"
 )
 
-// A FieldError is one thing that is wrong with a configuration. Its text is one line, such as
+// A FieldError is one error in a configuration. Its text is one line, such as
 // "courier.yaml:12: destinations[0].timeout: 50ms is not between 100ms and 30s".
 type FieldError struct {
 	// File is the name of the file, and Line the line in it, from 1; empty and 0 where there is none.
@@ -21,18 +21,18 @@ type FieldError struct {
 	// Field is the path of the key, such as destinations[0].url; empty for the file as a whole.
 	Field string
 
-	// Value is the text at fault as the file has it, with variables not yet replaced. It is empty when there is
-	// none to show, and always for a secret.
+	// Value is the text at fault as the file has it, before variables and files are replaced. It is empty when there
+	// is none to show, and always for a secret.
 	Value string
 
-	// Err says what is wrong and what to do about it.
+	// Err is the problem and its remedy.
 	Err error
 
-	// cause is the field whose line is shown when Field is missing: the one that made it necessary.
+	// cause is the field that makes Field necessary, whose line is shown when Field is missing.
 	cause string
 }
 
-// Error returns the file and line, the field, the value and what is wrong with it, as far as they are known.
+// Error returns the file and line, the field, the value and the problem, as far as they are known.
 func (e *FieldError) Error() string {
 	var text strings.Builder
 	if e.File != "" {
@@ -55,7 +55,7 @@ func (e *FieldError) Error() string {
 // Unwrap returns Err.
 func (e *FieldError) Unwrap() error { return e.Err }
 
-// join makes one error of the problems, in the order of their lines, or nil of none.
+// join makes one error of the problems, in the order of their lines, or nil when there are none.
 func join(problems []*FieldError) error {
 	slices.SortStableFunc(problems, func(a, b *FieldError) int { return cmp.Compare(a.Line, b.Line) })
 	errs := make([]error, len(problems))
@@ -82,6 +82,9 @@ func showValue(text string) string {
 	return text + cut
 }
 
+// keyPattern matches keys that may be shown although they are not known.
+var keyPattern = regexp.MustCompile(`^[a-z_]{1,40}$`)
+
 var plainKey = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 // member is the path of a key in the mapping at path.
@@ -98,5 +101,5 @@ func member(path, key string) string {
 // item is the path of an entry of the list at path.
 func item(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
 
-// parent is the path of what contains path; that of a top-level key is empty.
+// parent is the path of the mapping or list that contains path; that of a top-level key is empty.
 func parent(path string) string { return path[:max(0, strings.LastIndexAny(path, ".["))] }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -16,10 +17,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxFileBytes bounds what a configuration file may hold; real ones have a few KiB.
+// maxFileBytes bounds a configuration file; real ones have a few KiB.
 const maxFileBytes = 1 << 20
 
-// Options are what a configuration takes from outside its file.
+// Options are a configuration's inputs besides its file.
 type Options struct {
 	// Lookup returns the value of an environment variable and whether it is set. Defaults to os.LookupEnv.
 	Lookup func(string) (string, bool)
@@ -27,10 +28,13 @@ type Options struct {
 	// SealingKey, when not nil, is appended to the file's sealing keys: it opens always, and seals when the file has
 	// none. It must be seal.KeySize bytes.
 	SealingKey []byte
+
+	// readFile returns the content of the file that a value refers to. Defaults to readRegularFile.
+	readFile func(path string) ([]byte, error)
 }
 
 // Load reads, completes and validates the configuration file at path. An empty path means the defaults. Its error
-// holds a [*FieldError] for everything that is wrong with the file, one to a line.
+// holds a [*FieldError] for every error in the file, one to a line.
 func Load(path string, opts Options) (Config, error) {
 	if path == "" {
 		return Parse(nil, "", opts)
@@ -42,10 +46,13 @@ func Load(path string, opts Options) (Config, error) {
 	return Parse(data, path, opts)
 }
 
-// Parse is [Load] for the contents of a file; name is how errors call it.
+// Parse is [Load] for the contents of the file with that name, which errors show.
 //
-// ${NAME} inside a value is replaced by the environment variable NAME after the YAML is parsed, so a variable can
-// hold any text without becoming YAML; $${ stands for ${ itself. Keys are not substituted.
+// ${NAME} inside a value is replaced by the environment variable NAME, and ${file:PATH} by the content of the file at
+// PATH without a line break at its end; a relative PATH begins at the folder of the configuration file. Such a file
+// has at most 64 KiB. $${ is a literal ${. All of this happens after the YAML is parsed, so a replacement can hold any
+// text without becoming YAML. Keys are not replaced. A secret that is a dollar sign and a name without braces is
+// refused.
 func Parse(data []byte, name string, opts Options) (Config, error) {
 	root, problem := parseYAML(data)
 	if problem != nil {
@@ -57,7 +64,11 @@ func Parse(data []byte, name string, opts Options) (Config, error) {
 	if lookup == nil {
 		lookup = os.LookupEnv
 	}
-	d := newDecoder(name, lookup)
+	readFile := opts.readFile
+	if readFile == nil {
+		readFile = readRegularFile
+	}
+	d := newDecoder(name, substitution{lookup: lookup, readFile: readFile, folder: filepath.Dir(name)})
 	cfg := Default()
 	if root != nil {
 		d.lines[""] = root.Line
@@ -73,7 +84,7 @@ func Parse(data []byte, name string, opts Options) (Config, error) {
 	return cfg, nil
 }
 
-// parseYAML returns the root of the only document, or nil when there is nothing in it.
+// parseYAML returns the root of the only document, or nil when it is empty.
 func parseYAML(data []byte) (*yaml.Node, *FieldError) {
 	if len(data) > maxFileBytes {
 		return nil, &FieldError{Err: fmt.Errorf("is larger than %d bytes", maxFileBytes)}

@@ -45,8 +45,9 @@ sources:
     secrets: ["${GITBOOK_SECRET}"]
 destinations:
   - name: search-index
+    formerly: [search, old-search]
     url: https://search.example.com/hooks/gitbook?key=${SEARCH_KEY}
-    secrets: ["${SEARCH_SECRET}", 0123]
+    secrets: ["${SEARCH_SECRET}", 0123, "${file:keys/old}"]
     events: [space_content_updated, page_feedback]
     spaces: [space_1]
     sites: [site_1, site_2]
@@ -66,6 +67,7 @@ destinations:
       - 'a $${literal} $5'
     retries: []
 egress_proxy: http://courier:${PROXY_PASSWORD}@proxy.example.com:3128
+unknown_patience: 2d
 worker: embedded
 max_body_bytes: 1572864
 max_requests: 64
@@ -84,7 +86,10 @@ var fullVariables = map[string]string{
 func TestParseReadsEveryKey(t *testing.T) {
 	t.Parallel()
 
-	cfg, err := Parse([]byte(fullFile), "courier.yaml", Options{Lookup: environment(fullVariables)})
+	cfg, err := Parse([]byte(fullFile), "conf/courier.yaml", Options{
+		Lookup:   environment(fullVariables),
+		readFile: func(path string) ([]byte, error) { return []byte("content of " + path + "\n"), nil },
+	})
 	require.NoError(t, err)
 	require.Equal(t, Config{
 		Listen:          "0.0.0.0:8080",
@@ -98,8 +103,9 @@ func TestParseReadsEveryKey(t *testing.T) {
 		Destinations: []Destination{
 			{
 				Name:          "search-index",
+				Formerly:      []string{"search", "old-search"},
 				URL:           "https://search.example.com/hooks/gitbook?key=${GITBOOK_SECRET}",
-				Secrets:       []Secret{"s1", "0123"},
+				Secrets:       []Secret{"s1", "0123", "content of conf/keys/old"},
 				Events:        []string{"space_content_updated", "page_feedback"},
 				Spaces:        []string{"space_1"},
 				Sites:         []string{"site_1", "site_2"},
@@ -124,10 +130,11 @@ func TestParseReadsEveryKey(t *testing.T) {
 				RetryAfterMax: time.Minute,
 			},
 		},
-		EgressProxy:  "http://courier:hunter2@proxy.example.com:3128",
-		Worker:       WorkerEmbedded,
-		MaxBodyBytes: 1572864,
-		MaxRequests:  64,
+		UnknownPatience: 48 * time.Hour,
+		EgressProxy:     "http://courier:hunter2@proxy.example.com:3128",
+		Worker:          WorkerEmbedded,
+		MaxBodyBytes:    1572864,
+		MaxRequests:     64,
 	}, cfg)
 	require.NoError(t, cfg.Validate())
 }
@@ -138,7 +145,9 @@ func TestParseOfNothingIsTheDefault(t *testing.T) {
 	for _, give := range []string{"", "\n", "# nothing yet\n", "---\n", "---\n...\n", "{}"} {
 		cfg, err := Parse([]byte(give), "courier.yaml", Options{})
 		require.NoError(t, err, "%q", give)
-		require.Equal(t, Config{Listen: "127.0.0.1:8080", Worker: "separate", MaxBodyBytes: 1 << 20, MaxRequests: 128}, cfg, "%q", give)
+		require.Equal(t, Config{
+			Listen: "127.0.0.1:8080", UnknownPatience: 24 * time.Hour, Worker: "separate", MaxBodyBytes: 1 << 20, MaxRequests: 128,
+		}, cfg, "%q", give)
 	}
 }
 
@@ -233,8 +242,8 @@ func TestParseReturnsFieldErrors(t *testing.T) {
 	require.EqualError(t, errors.Unwrap(field), "is not between 1024 and 1572864")
 }
 
-// FuzzParse checks that nothing panics, that what is accepted is valid, that everything else is told as field errors
-// in the order of their lines, and that no error shows what a variable holds.
+// FuzzParse checks that nothing panics, that what is accepted is valid, that everything else is reported as field errors
+// in the order of their lines, and that no error shows what a variable or a file holds.
 func FuzzParse(f *testing.F) {
 	const marker = "PlantedMarkerXq7"
 	f.Add([]byte(fullFile))
@@ -245,14 +254,21 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("sources: &x [*x]\n"))
 	f.Add([]byte("<<: {listen: x}\n"))
 	lookup := func(name string) (string, bool) { return marker + "\n\x00", name != "UNSET" }
+	readFile := func(path string) ([]byte, error) {
+		if strings.HasSuffix(path, "missing") {
+			return nil, os.ErrNotExist
+		}
+		return []byte(marker + "\n\x00"), nil
+	}
 
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if bytes.Contains(data, []byte(marker)) {
 			return
 		}
-		cfg, err := Parse(data, "fuzz.yaml", Options{Lookup: lookup})
+		cfg, err := Parse(data, "fuzz.yaml", Options{Lookup: lookup, readFile: readFile})
 		if err == nil {
 			require.NoError(t, cfg.Validate())
+			require.NotContains(t, strings.Join(cfg.Warnings(), "\n"), marker)
 			return
 		}
 		require.NotContains(t, err.Error(), marker)

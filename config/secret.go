@@ -53,8 +53,8 @@ func (h Headers) MarshalJSON() ([]byte, error) { return json.Marshal(h.hidden())
 // MarshalYAML encodes the names with their values hidden.
 func (h Headers) MarshalYAML() (any, error) { return h.hidden(), nil }
 
-// DisplayURL returns the URL for showing: without user info, query and fragment, which may hold secrets. Of a text
-// that is not an absolute URL it shows nothing and returns "[not a URL]".
+// DisplayURL returns the URL for showing: without user info, query and fragment, which may hold secrets. For a text
+// that is not an absolute URL it returns "[not a URL]".
 func DisplayURL(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme == "" || u.Host == "" {

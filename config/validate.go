@@ -15,8 +15,11 @@ import (
 	"github.com/gitbook-courier/courier/internal/seal"
 )
 
-// anyInstallation is the id of the entry that stands for every installation without one of its own.
+// anyInstallation is the id of the entry for every installation that has none of its own.
 const anyInstallation = "*"
+
+// installationPrefix begins the names of installations' destinations.
+const installationPrefix = "installation."
 
 var (
 	namePattern           = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
@@ -27,7 +30,7 @@ var (
 	headerNamePattern     = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$") // A token of RFC 9110, section 5.6.2.
 )
 
-// ownHeaders are set by Courier itself or, being hop-by-hop, belong to the connection. Lower case.
+// ownHeaders are set by Courier itself or are hop-by-hop. Lower case.
 var ownHeaders = []string{
 	"connection", "content-length", "content-type", "host", "keep-alive", "proxy-authenticate", "proxy-authorization",
 	"proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "user-agent", "x-gitbook-signature",
@@ -63,18 +66,22 @@ func (c Config) problems() []*FieldError {
 	for i, destination := range c.Destinations {
 		v.notify(member(item("destinations", i), "notify"), destination, names)
 	}
+	// Last, so that a former name is compared with every name, and notify knows current names alone.
+	for i, destination := range c.Destinations {
+		v.formerly(member(item("destinations", i), "formerly"), destination.Formerly, names)
+	}
 	return v.problems
 }
 
 // A validator gathers problems. Its messages never hold the value, which may be a secret or come from a variable:
-// the value goes where it can be left out.
+// the value is a field of its own, which can be left out.
 type validator struct{ problems []*FieldError }
 
 func (v *validator) add(field, value, format string, args ...any) {
 	v.addFor("", field, value, format, args...)
 }
 
-// addFor is add for a field that is missed only because of another one, the cause.
+// addFor is add for a field that is required only because of another one, the cause.
 func (v *validator) addFor(cause, field, value, format string, args ...any) {
 	v.problems = append(v.problems, &FieldError{Field: field, Value: value, Err: fmt.Errorf(format, args...), cause: cause})
 }
@@ -99,7 +106,7 @@ func (v *validator) installations(c Config) {
 		id := installation.ID
 		switch first, twice := ids.seen(id, field); {
 		case id == "":
-			v.add(field, "", `is required; "*" stands for any installation`)
+			v.add(field, "", `is required; give GitBook's id of it, or "*" for any installation`)
 		case twice:
 			v.add(field, id, "is the same as %s", first)
 		case !ValidInstallationID(id):
@@ -116,6 +123,20 @@ func (v *validator) name(field, name string, names unique) {
 		v.add(field, name, "is the same as %s", first)
 	case !namePattern.MatchString(name):
 		v.add(field, name, "is not a name: 1 to 63 of a-z, 0-9 and -, not beginning with -")
+	}
+}
+
+func (v *validator) formerly(field string, formerly []string, names unique) {
+	if len(formerly) > maxFormerly {
+		v.add(field, "", "has %d names; at most %d are allowed", len(formerly), maxFormerly)
+	}
+	for i, name := range formerly {
+		field := item(field, i)
+		if strings.HasPrefix(name, installationPrefix) {
+			v.add(field, name, "is a name of an installation's destination, which cannot be renamed; leave it out")
+			continue
+		}
+		v.name(field, name, names)
 	}
 }
 
@@ -167,13 +188,14 @@ func (v *validator) destination(field string, d Destination, names unique) {
 		v.add(member(field, "concurrency"), strconv.Itoa(d.Concurrency), "is not between 0 (no limit) and %d", maxConcurrency)
 	}
 	if d.RateLimit != 0 && (d.RateLimit < minRateLimit || d.RateLimit > maxRateLimit) {
-		v.add(member(field, "rate_limit"), strconv.FormatFloat(d.RateLimit, 'g', -1, 64), "is not between %v and %v requests a second", minRateLimit, maxRateLimit)
+		rate := strconv.FormatFloat(d.RateLimit, 'g', -1, 64)
+		v.add(member(field, "rate_limit"), rate, "is not between %v and %v requests a second", minRateLimit, maxRateLimit)
 	}
 	v.redact(member(field, "redact"), d.Redact)
 	v.headers(member(field, "headers"), d.Headers)
 }
 
-// kept are the members that a receiver needs, and without which an event is none.
+// kept are the members that every event must have.
 var kept = []string{"eventId", "type"}
 
 func (v *validator) redact(field string, paths []string) {
@@ -185,7 +207,7 @@ func (v *validator) redact(field string, paths []string) {
 		case slices.Contains(strings.Split(path, "."), ""):
 			v.add(field, path, "is not a path of members, such as visitor.ip")
 		case slices.Contains(kept, path):
-			v.add(field, path, "cannot be taken out: every event needs it")
+			v.add(field, path, "cannot be removed, because every event needs it; leave it out")
 		}
 	}
 }
@@ -240,7 +262,7 @@ func (v *validator) headers(field string, headers Headers) {
 	}
 }
 
-// checkURL says what is wrong with the URL of a destination, if anything. Its errors never show the URL.
+// checkURL checks the URL of a destination. Its errors never show the URL.
 func checkURL(raw string) error {
 	if raw == "" {
 		return errors.New("is required")
@@ -253,7 +275,7 @@ func checkURL(raw string) error {
 	}
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		// What the URL parser says could quote a part that is secret.
+		// The URL parser's own message could quote a part that is secret.
 		return errors.New("is not an absolute http or https URL with a host")
 	}
 	if port := u.Port(); port != "" {

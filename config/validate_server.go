@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// server checks what the starter serves, and to whom.
+// server checks the keys of the starter and those that no list has.
 func (v *validator) server(c Config) {
 	v.listen(c.Listen)
 	v.access(c)
@@ -18,6 +18,7 @@ func (v *validator) server(c Config) {
 	if c.Worker != WorkerSeparate && c.Worker != WorkerEmbedded {
 		v.add("worker", c.Worker, "is neither %s nor %s", WorkerSeparate, WorkerEmbedded)
 	}
+	v.duration("unknown_patience", c.UnknownPatience, minUnknownPatience, maxUnknownPatience)
 	if c.MaxBodyBytes < minBodyBytes || c.MaxBodyBytes > maxBodyBytes {
 		v.add("max_body_bytes", strconv.FormatInt(c.MaxBodyBytes, 10), "is not between %d and %d", minBodyBytes, maxBodyBytes)
 	}
@@ -37,7 +38,7 @@ func (v *validator) listen(listen string) {
 	}
 }
 
-// IsLoopback is whether only this machine can reach an address, given with or without its port. A name other than
+// IsLoopback reports whether only this machine can reach an address, given with or without its port. A name other than
 // localhost could lead anywhere.
 func IsLoopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
@@ -52,7 +53,7 @@ func IsLoopback(address string) bool {
 }
 
 func (v *validator) access(c Config) {
-	_, _, err := net.SplitHostPort(c.Listen) // What is not host:port is reported as such.
+	_, _, err := net.SplitHostPort(c.Listen) // listen reports an address that is not host:port.
 	if err == nil && !IsLoopback(c.Listen) {
 		v.required(c.Access)
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -85,7 +86,7 @@ func TestValidate(t *testing.T) {
 		{"too much concurrency", func(c *Config) { c.Destinations[0].Concurrency = 1001 }, "destinations[0].concurrency: 1001 is not between 0 (no limit) and 1000"},
 		{"too slow a rate", func(c *Config) { c.Destinations[0].RateLimit = 0.001 }, "destinations[0].rate_limit: 0.001 is not between 0.01 and 1000 requests a second"},
 		{"redaction", func(c *Config) { c.Destinations[0].Redact = []string{"visitor.ip", "type.x"} }, ""},
-		{"redaction of the type", func(c *Config) { c.Destinations[0].Redact = []string{"type"} }, "destinations[0].redact[0]: type cannot be taken out: every event needs it"},
+		{"redaction of the type", func(c *Config) { c.Destinations[0].Redact = []string{"type"} }, "destinations[0].redact[0]: type cannot be removed, because every event needs it; leave it out"},
 		{"redaction of no path", func(c *Config) { c.Destinations[0].Redact = []string{"visitor..ip"} }, "destinations[0].redact[0]: visitor..ip is not a path of members, such as visitor.ip"},
 
 		{
@@ -130,7 +131,7 @@ func TestValidate(t *testing.T) {
 		{"installation with a space", func(c *Config) { c.Installations[0].ID = "a b" }, `installations[0].id: "a b"` + notID},
 		{
 			"installation empty", func(c *Config) { c.Installations[0].ID = "" },
-			`installations[0].id: is required; "*" stands for any installation`,
+			`installations[0].id: is required; give GitBook's id of it, or "*" for any installation`,
 		},
 		{
 			"installation twice", func(c *Config) { c.Installations = append(c.Installations, c.Installations[0]) },
@@ -218,6 +219,17 @@ func TestValidate(t *testing.T) {
 			`destinations[0].headers."": is not a header name`,
 		},
 
+		{"least patience", func(c *Config) { c.UnknownPatience = time.Minute }, ""},
+		{"most patience", func(c *Config) { c.UnknownPatience = 720 * time.Hour }, ""},
+		{
+			"patience too short", func(c *Config) { c.UnknownPatience = 59 * time.Second },
+			"unknown_patience: 59s is not between 1m and 30d",
+		},
+		{"50 former names", func(c *Config) { c.Destinations[0].Formerly = names(50) }, ""},
+		{
+			"51 former names", func(c *Config) { c.Destinations[0].Formerly = names(51) },
+			"destinations[0].formerly: has 51 names; at most 50 are allowed",
+		},
 		{"least body", func(c *Config) { c.MaxBodyBytes = 1024 }, ""},
 		{"most body", func(c *Config) { c.MaxBodyBytes = 1572864 }, ""},
 		{"body too small", func(c *Config) { c.MaxBodyBytes = 1023 }, "max_body_bytes: 1023 is not between 1024 and 1572864"},
@@ -239,6 +251,14 @@ func TestValidate(t *testing.T) {
 			require.ErrorAs(t, err, &field)
 		})
 	}
+}
+
+func names(n int) []string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = "old-" + strconv.Itoa(i)
+	}
+	return list
 }
 
 func waits(n int) []time.Duration {

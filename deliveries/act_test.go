@@ -114,10 +114,10 @@ func TestActs(t *testing.T) {
 		stillRunning = "the delivery is still running; retry it, or cancel it first"
 		isPaused     = "the delivery is paused in Temporal; retry it to have it go on, or cancel it first"
 	)
-	retry := func(s *Store) error { return s.Retry(gone(t), "search", "evt_1") }
-	cancel := func(s *Store) error { return s.Cancel(gone(t), "search", "evt_1") }
+	retry := func(s *Store) error { return s.Retry(canceled(t), "search", "evt_1") }
+	cancel := func(s *Store) error { return s.Cancel(canceled(t), "search", "evt_1") }
 	redeliver := func(s *Store) error {
-		_, err := s.Redeliver(gone(t), "search", "evt_1")
+		_, err := s.Redeliver(canceled(t), "search", "evt_1")
 		return err
 	}
 	tests := []struct {
@@ -160,14 +160,6 @@ func TestActs(t *testing.T) {
 			require.Equal(t, &StateError{tt.wantErr}, err)
 		})
 	}
-}
-
-// gone is the context of a request whose client has hung up.
-func gone(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	return ctx
 }
 
 func TestActsOnADeliveryThatHasJustGoneOn(t *testing.T) {
@@ -276,7 +268,7 @@ func TestRedeliver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, options, input, id := redelivering(t, func(own string) string { return own })
-		runID, err := s.Redeliver(gone(t), "search", "evt_1")
+		runID, err := s.Redeliver(canceled(t), "search", "evt_1")
 		require.NoError(t, err)
 		require.Equal(t, "run-2", runID)
 		require.Equal(t, "redelivery-after-run-1", *id, "the same for every call that follows the same run")

@@ -1,14 +1,19 @@
 package deliveries
 
 import (
+	"context"
 	"encoding/base64"
 	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/internal/seal"
@@ -27,6 +32,8 @@ func newStore(t *testing.T, temporal client.Client, c config.Config, now func() 
 	})
 }
 
+func minute(n int) time.Duration { return time.Duration(n) * time.Minute }
+
 // at0 is a clock that stands still.
 func at0() time.Time { return noon }
 
@@ -36,4 +43,28 @@ func parseConfig(t *testing.T, yaml string) config.Config {
 	c, err := config.Parse([]byte(yaml), "courier.yaml", config.Options{})
 	require.NoError(t, err)
 	return c
+}
+
+// canceled is the context of a caller that has gone.
+func canceled(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
+}
+
+// poller is a worker that polls for tasks.
+type poller struct {
+	identity, build string
+	last            time.Time
+}
+
+func pollersOf(pollers []poller) *workflowservice.DescribeTaskQueueResponse {
+	response := &workflowservice.DescribeTaskQueueResponse{}
+	for _, p := range pollers {
+		response.Pollers = append(response.Pollers, &taskqueuepb.PollerInfo{
+			Identity: p.identity, LastAccessTime: timestamppb.New(p.last), WorkerVersionCapabilities: &commonpb.WorkerVersionCapabilities{BuildId: p.build},
+		})
+	}
+	return response
 }

@@ -21,6 +21,8 @@ import (
 const (
 	// maxFound bounds how many executions one scan of visibility returns.
 	maxFound = 500
+	// fewFound is how many executions are too few for one scan.
+	fewFound = 100
 	// maxScans bounds how many windows of time one page looks through, so that
 	// a filter that matches little answers in time; the cursor goes on.
 	maxScans = 20
@@ -28,7 +30,7 @@ const (
 	maxConcurrentReads = 16
 	// A page looks into stretches of time of these lengths.
 	firstWindow, minWindow, maxWindow = 10 * time.Minute, time.Millisecond, 20 * 365 * 24 * time.Hour
-	// windowGrowth is how much longer the next stretch is while nothing is found.
+	// windowGrowth is how much longer the next stretch is while few are found.
 	windowGrowth = 8
 )
 
@@ -171,8 +173,8 @@ func (s *Store) scan(ctx context.Context, f Filter, from cursor) (executions []*
 	return executions, rest, nil
 }
 
-// window is a stretch of time before end that holds some executions, but no
-// more than one scan should return.
+// window is a stretch of time before end that holds enough executions for a
+// scan, but no more than one scan should return.
 func (s *Store) window(ctx context.Context, query string, end time.Time) (time.Duration, error) {
 	window := firstWindow
 	for grow := true; ; {
@@ -183,7 +185,7 @@ func (s *Store) window(ctx context.Context, query string, end time.Time) (time.D
 		case count > maxFound && window > minWindow:
 			grow = false
 			window /= 2
-		case count == 0 && grow && window < maxWindow:
+		case count < fewFound && grow && window < maxWindow:
 			window *= windowGrowth
 		default:
 			return window, nil

@@ -1,13 +1,22 @@
 package deliveries
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/sdk/mocks"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/gitbook-courier/courier/workflows"
 )
 
 var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
@@ -91,4 +100,111 @@ func FuzzParseCursor(f *testing.F) {
 		require.True(t, c.Start.Equal(again.Start))
 		require.Equal(t, c.RunID, again.RunID)
 	})
+}
+
+// listed makes a store with n deliveries to search, of which the first is the
+// oldest, in states that repeat.
+func listed(t *testing.T, n int) (*Store, *visibility) {
+	t.Helper()
+	var all []*description
+	for i := range n {
+		id := fmt.Sprintf("evt_%03d", i)
+		switch i % 4 {
+		case 0:
+			all = append(all, to(t, id, "search", i, running, workflows.StateHeld))
+		case 1:
+			d := to(t, id, "search", i, running, workflows.StateRetrying)
+			d.PendingActivities = append(d.PendingActivities, backing(t, failed))
+			all = append(all, d)
+		case 2:
+			d := to(t, id, "search", i, running, "")
+			d.PendingActivities = append(d.PendingActivities, send(t, scheduled))
+			all = append(all, d)
+		case 3:
+			all = append(all, to(t, id, "search", i, enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, ""))
+		}
+	}
+	temporal, v := newVisibility(t, all...)
+	temporal.On("GetWorkflowHistory", mock.Anything, mock.Anything, mock.Anything, false, enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT).Return(events(t)).Maybe()
+	return newStore(t, temporal, parseConfig(t, twoDestinations), func() time.Time { return noon.Add(minute(n)) }), v
+}
+
+func TestListByStatus(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		give Status
+		want int
+	}{{Held, 5}, {Retrying, 5}, {Pending, 5}, {Cancelled, 5}, {Delivered, 0}, {"", 20}} {
+		t.Run(string(tt.give), func(t *testing.T) {
+			t.Parallel()
+			s, _ := listed(t, 20)
+			page, err := s.List(t.Context(), Filter{Destination: "search", Status: tt.give}, 200, "")
+			require.NoError(t, err)
+			require.Len(t, page.Deliveries, tt.want)
+			require.Empty(t, page.NextCursor)
+			for _, d := range page.Deliveries {
+				if tt.give != "" {
+					require.Equal(t, tt.give, d.Status)
+				}
+			}
+		})
+	}
+}
+
+func TestListPages(t *testing.T) {
+	t.Parallel()
+	s, _ := listed(t, 20)
+	var ids []string
+	cursor, pages := "", 0
+	for {
+		page, err := s.List(t.Context(), Filter{}, 3, cursor)
+		require.NoError(t, err)
+		for _, d := range page.Deliveries {
+			ids = append(ids, d.EventID)
+		}
+		pages++
+		if cursor = page.NextCursor; cursor == "" {
+			break
+		}
+	}
+	require.Equal(t, 7, pages)
+	require.Len(t, ids, 20)
+	require.True(t, slices.IsSortedFunc(ids, func(a, b string) int { return strings.Compare(b, a) }), "the newest first, each once")
+
+	_, err := s.List(t.Context(), Filter{}, 3, "nonsense")
+	require.ErrorIs(t, err, ErrCursor)
+}
+
+// With many, a page reads those that it shows, and asks for stretches of time
+// that hold few.
+func TestListOfManyIsShort(t *testing.T) {
+	t.Parallel()
+	s, v := listed(t, 2400)
+	page, err := s.List(t.Context(), Filter{Status: Held}, 50, "")
+	require.NoError(t, err)
+	require.Len(t, page.Deliveries, 50)
+	require.Equal(t, "evt_2396", page.Deliveries[0].EventID)
+	require.Less(t, len(v.queries), 20)
+	s.client.(*mocks.Client).AssertNumberOfCalls(t, "DescribeWorkflowExecution", 50)
+}
+
+func TestListWhileTemporalIsAway(t *testing.T) {
+	t.Parallel()
+	s, v := listed(t, 3)
+	v.err = serviceerror.NewUnavailable("down")
+	_, err := s.List(t.Context(), Filter{}, 3, "")
+	require.ErrorIs(t, err, ErrUnavailable)
+}
+
+// A run that was sent again is not shown beside the newer one.
+func TestListShowsTheLatestRun(t *testing.T) {
+	t.Parallel()
+	old, latest := run(t, "run-1", "", 0, enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED), run(t, "run-2", "run-1", 5, enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED)
+	temporal, _ := newVisibility(t, latest, old)
+	temporal.On("GetWorkflowHistory", mock.Anything, mock.Anything, mock.Anything, false, enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT).Return(events(t))
+	s := newStore(t, temporal, parseConfig(t, twoDestinations), func() time.Time { return noon.Add(time.Hour) })
+	page, err := s.List(t.Context(), Filter{Until: noon.Add(time.Hour)}, 10, "")
+	require.NoError(t, err)
+	require.Len(t, page.Deliveries, 1)
+	require.Equal(t, []string{"run-2"}, runIDs(page.Deliveries[0]))
 }

@@ -2,6 +2,7 @@ package deliveries
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/workflows"
@@ -13,7 +14,7 @@ import (
 
 // configured is the destination that the configuration has today for a name.
 func (s *Store) configured(name string) (config.Destination, bool) {
-	return s.config.Destination(name)
+	return s.config.Resolve(name)
 }
 
 // canonical is the name under which the deliveries to a destination are held.
@@ -42,5 +43,13 @@ func (s *Store) to(name string) string {
 
 // isTo is the term for deliveries to the destination that a name means today.
 func (s *Store) isTo(name string) string {
-	return workflows.Destination.GetName() + " = " + quote(name)
+	d, ok := s.configured(name)
+	if !ok || len(d.Formerly) == 0 {
+		return workflows.Destination.GetName() + " = " + quote(name)
+	}
+	names := d.Names()
+	for i, name := range names {
+		names[i] = quote(name)
+	}
+	return workflows.Destination.GetName() + " IN (" + strings.Join(names, ", ") + ")"
 }

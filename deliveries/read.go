@@ -73,9 +73,14 @@ func (s *Store) allRuns(ctx context.Context, latest *description) ([]*descriptio
 	}
 	all := make([]*description, 0, len(runs))
 	for _, described := range runs {
-		if described.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW {
-			all = append(all, described)
+		info := described.GetWorkflowExecutionInfo()
+		if info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW {
+			continue // the execution that continues it is the same run
 		}
+		if first, ok := runs[info.GetFirstRunId()]; ok && first != described {
+			info.StartTime = first.GetWorkflowExecutionInfo().GetStartTime()
+		}
+		all = append(all, described)
 	}
 	slices.SortFunc(all, func(a, b *description) int {
 		return compare(position(b.GetWorkflowExecutionInfo()), position(a.GetWorkflowExecutionInfo()))

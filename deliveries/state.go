@@ -1,6 +1,7 @@
 package deliveries
 
 import (
+	"strings"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -186,6 +187,10 @@ func (r reader) runningOutcome(d *description, events []*historypb.HistoryEvent)
 
 // unknownFailure says why a delivery waits whose destination no worker knows.
 func unknownFailure(destination string) string {
+	if strings.HasPrefix(destination, activities.InstallationPrefix) {
+		return activities.FailureDestinationUnknown + ": no worker accepts " + destination +
+			", or has the key that sealed its webhook; see installations and sealing_keys in the configuration, or cancel the delivery"
+	}
 	return activities.FailureDestinationUnknown + ": no worker has the destination " + destination +
 		" in its configuration; add it, name it under formerly of another one, or cancel the delivery"
 }
