@@ -37,7 +37,9 @@ func TestReadAll(t *testing.T) {
 		{"not compressed", anything, http.Header{"Content-Encoding": {"Identity"}}, 2, strings.NewReader("{}"), "{}", 0},
 		{"announces too much", anything, nil, 5, iotest.ErrReader(errors.New("read")), "body is larger than 4 bytes", 413},
 		{
-			"sends too much", asJSON, http.Header{"Content-Type": {"application/json"}}, -1, strings.NewReader("abcde"),
+			"sends too much", asJSON,
+			http.Header{"Content-Type": {"application/json"}},
+			-1, strings.NewReader("abcde"),
 			"body is larger than 4 bytes (max_body_bytes)", 413,
 		},
 		{
@@ -50,11 +52,15 @@ func TestReadAll(t *testing.T) {
 		},
 		{"no media type", asJSON, nil, 2, strings.NewReader("{}"), "Content-Type must be application/json", 415},
 		{
-			"another media type", asJSON, http.Header{"Content-Type": {"text/plain"}}, 2, strings.NewReader("{}"),
+			"another media type", asJSON,
+			http.Header{"Content-Type": {"text/plain"}},
+			2, strings.NewReader("{}"),
 			"Content-Type must be application/json", 415,
 		},
 		{
-			"compressed", anything, http.Header{"Content-Encoding": {"identity", "gzip"}}, 2, strings.NewReader("{}"),
+			"compressed", anything,
+			http.Header{"Content-Encoding": {"identity", "gzip"}},
+			2, strings.NewReader("{}"),
 			"Content-Encoding is not supported; send the body as it is", 415,
 		},
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"math"
@@ -56,7 +57,7 @@ func TestConcurrencyLimit(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			limit := newConcurrencyLimit(128)
-			require.EqualValues(t, initialConcurrency, limit.limit)
+			require.Equal(t, initialConcurrency, limit.slots())
 			limit.limit = tt.giveLimit
 			for _, s := range tt.give {
 				limit.observe(begin.Add(s.at), s.latency, s.inUse)
@@ -78,7 +79,7 @@ type engine struct {
 
 func (e *engine) store() {
 	e.free <- struct{}{}
-	time.Sleep(e.service)
+	<-time.After(e.service)
 	<-e.free
 }
 
@@ -90,7 +91,7 @@ type load struct {
 }
 
 // run has clients send one event after another, for three destinations each, and again after Retry-After.
-func run(clients int, service, span time.Duration) load {
+func run(ctx context.Context, clients int, service, span time.Duration) load {
 	var (
 		mu     sync.Mutex
 		result load
@@ -122,12 +123,12 @@ func run(clients int, service, span time.Duration) load {
 		group.Go(func() {
 			for time.Now().Before(end) {
 				w := httptest.NewRecorder()
-				handler.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", nil))
+				handler.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodPost, "/", nil))
 				if w.Code == http.StatusServiceUnavailable {
 					mu.Lock()
 					result.refused++
 					mu.Unlock()
-					time.Sleep(2 * time.Second)
+					<-time.After(2 * time.Second)
 				}
 			}
 		})
@@ -159,7 +160,7 @@ func TestOverloadIsRefusedAtTheDoor(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				const span = 60 * time.Second
-				got := run(tt.giveClients, tt.giveService, span)
+				got := run(t.Context(), tt.giveClients, tt.giveService, span)
 				t.Logf("%+v", got)
 				require.LessOrEqual(t, got.slowest, tt.wantSlowest)
 				require.Equal(t, tt.wantRefused, got.refused > 0)
@@ -185,7 +186,7 @@ func TestGateObserves(t *testing.T) {
 		g.observe(time.Millisecond, nil)
 		queued, used := g.state()
 		require.Equal(t, []int{0, 9}, []int{queued, used}, "a slot more, for the one that waits")
-		time.Sleep(10 * time.Second)
+		<-time.After(10 * time.Second)
 		g.observe(5*time.Second, errors.New("deadline exceeded"))
 		require.Equal(t, 2, g.limit.slots(), "a slow error is one")
 	})
