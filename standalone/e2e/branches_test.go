@@ -37,11 +37,11 @@ type branch struct {
 	// left for its activity type.
 	script map[string][]answer
 	// early happens before there is a worker.
-	early func(t *testing.T, r *running)
+	early step
 	// repeated makes a worker take the first workflow task and fail it, before there is another.
 	repeated bool
 	// act is what happens to the workflow while it runs.
-	act func(t *testing.T, r *running)
+	act step
 	// want is how it ends.
 	want enumspb.WorkflowExecutionStatus
 	// continued is the name of the run that continues this one.
@@ -131,23 +131,13 @@ func deliveryBranches() []branch {
 		{name: "delivery_released_early", give: limited, early: signalRelease, script: send(held(0), delivered(1)), want: completed},
 		{
 			name: "delivery_continues", continued: "delivery_continued", give: limited, script: send(attempted(1), held(1), delivered(2)),
-			act: func(t *testing.T, r *running) {
-				r.awaitState(t, workflows.StateHeld, 1)
-				r.grow(t, workflows.ReleaseSignal, nil)
-			},
-			want: completed,
+			act: steps(inState(workflows.StateHeld, 1), grow, signalRelease), want: completed,
 		},
 		{
 			name: "delivery_unknown_continues", continued: "delivery_unknown_continued", give: limitedNotice,
 			script: send(unknown(0), held(0), rejected(1)),
-			act: func(t *testing.T, r *running) {
-				r.awaitState(t, workflows.StateUnknown, 1)
-				r.grow(t, workflows.ReleaseSignal, nil)
-				r.continues(t)
-				r.awaitState(t, workflows.StateHeld, 1)
-				r.signal(t, workflows.ReleaseSignal, nil)
-			},
-			want: failed,
+			act:    steps(inState(workflows.StateUnknown, 1), grow, signalRelease, continues, inState(workflows.StateHeld, 1), signalRelease),
+			want:   failed,
 		},
 
 		// Waiting for a worker that knows the destination.
@@ -160,14 +150,10 @@ func deliveryBranches() []branch {
 		{name: "delivery_unknown_cancelled", give: limited, script: send(unknown(0)), act: cancelIn(workflows.StateUnknown), want: cancelled},
 		{
 			name: "delivery_unknown_held", give: limited, script: send(unknown(0), held(0), unknown(0), delivered(1)),
-			act: func(t *testing.T, r *running) {
-				r.awaitState(t, workflows.StateUnknown, 1)
-				r.signal(t, workflows.ReleaseSignal, nil)
-				r.awaitState(t, workflows.StateHeld, 1)
-				r.signal(t, workflows.ReleaseSignal, nil)
-				r.awaitState(t, workflows.StateUnknown, 2)
-				r.signal(t, workflows.ReleaseSignal, nil)
-			},
+			act: steps(
+				inState(workflows.StateUnknown, 1), signalRelease, inState(workflows.StateHeld, 1), signalRelease,
+				inState(workflows.StateUnknown, 2), signalRelease,
+			),
 			want: completed,
 		},
 	}
@@ -175,28 +161,25 @@ func deliveryBranches() []branch {
 
 func holdBranches() []branch {
 	paused := workflows.HoldInput{Destination: "search-index", Reason: workflows.HoldPaused}
-	failing, releasing := paused, paused
-	failing.Reason, releasing.Reason = workflows.HoldFailing, workflows.HoldReleasing
+	failing, over := paused, paused
+	failing.Reason, over.Reason = workflows.HoldFailing, workflows.HoldReleasing
 	failingNotice := failing
 	failingNotice.Notify = notice()
+	const held, releasing = workflows.HoldStateHeld, workflows.HoldStateReleasing
 	script := func(probe answer, releases ...answer) map[string][]answer {
-		return map[string][]answer{workflows.ProbeDestinationActivity: {probe}, workflows.ReleaseDeliveriesActivity: releases}
+		s := map[string][]answer{workflows.ReleaseDeliveriesActivity: releases}
+		if probe != nil {
+			s[workflows.ProbeDestinationActivity] = []answer{probe}
+		}
+		return s
 	}
 	probes := func(answers ...answer) map[string][]answer {
 		return map[string][]answer{workflows.ProbeDestinationActivity: answers, workflows.ReleaseDeliveriesActivity: {released}}
 	}
-	// steps sends signals, each when the memo says that state.
-	steps := func(all ...step) func(*testing.T, *running) {
-		return func(t *testing.T, r *running) {
-			for _, s := range all {
-				s(t, r)
-			}
-		}
-	}
 	return []branch{
-		{name: "hold_paused", give: paused, script: script(nil, released), act: steps(inState("held", 1), resume), want: completed},
-		{name: "hold_paused_twice", give: paused, script: script(nil, released), act: steps(inState("held", 1), pause, fails, resume), want: completed},
-		{name: "hold_releasing", give: releasing, script: script(nil, released), want: completed},
+		{name: "hold_paused", give: paused, script: script(nil, released), act: steps(shows(held, 1), resume), want: completed},
+		{name: "hold_paused_twice", give: paused, script: script(nil, released), act: steps(shows(held, 1), pause, fails, resume), want: completed},
+		{name: "hold_releasing", give: over, script: script(nil, released), want: completed},
 		{name: "hold_failing", give: failing, script: probes(unhealthy, healthy), want: completed},
 		{name: "hold_failing_notice", give: failingNotice, script: probes(unhealthy, healthy), want: completed},
 		{
@@ -208,43 +191,35 @@ func holdBranches() []branch {
 		{name: "hold_failing_resumed", give: failing, script: script(gated(healthy), released), act: steps(during, resume), want: completed},
 		{
 			name: "hold_failing_paused", give: failing, script: script(gated(healthy), released),
-			act: steps(during, pause, inState("held", 2), resume), want: completed,
+			act: steps(during, pause, shows(held, 2), resume), want: completed,
 		},
 		{name: "hold_failing_cancelled", give: failing, script: script(gated(healthy), released), act: steps(during, cancel), want: cancelled},
 		{name: "hold_probe_broken", give: failing, script: probes(broken, healthy), want: completed},
-		{name: "hold_cancelled", give: paused, script: script(nil, released), act: steps(inState("held", 1), cancel), want: cancelled},
-		{name: "hold_release_broken", give: releasing, script: script(nil, broken, released), want: completed},
+		{name: "hold_cancelled", give: paused, script: script(nil, released), act: steps(shows(held, 1), cancel), want: cancelled},
+		{name: "hold_release_broken", give: over, script: script(nil, broken, released), want: completed},
 		{
-			name: "hold_settling_paused", give: releasing, script: script(nil, released),
-			act: steps(inState("releasing", 1), pause, inState("held", 1), resume), want: completed,
+			name: "hold_settling_paused", give: over, script: script(nil, released),
+			act: steps(shows(releasing, 1), pause, shows(held, 1), resume), want: completed,
 		},
 		{
-			name: "hold_settling_fails", give: releasing, script: script(healthy, released),
-			act: steps(inState("releasing", 1), fails), want: completed,
+			name: "hold_settling_fails", give: over, script: script(healthy, released),
+			act: steps(shows(releasing, 1), fails), want: completed,
 		},
 		{
-			name: "hold_releasing_paused", give: releasing, script: script(nil, gated(released), released),
-			act: steps(during, pause, inState("held", 1), resume), want: completed,
+			name: "hold_releasing_paused", give: over, script: script(nil, gated(released), released),
+			act: steps(during, pause, shows(held, 1), resume), want: completed,
 		},
 		{
-			name: "hold_releasing_fails", give: releasing, script: script(healthy, gated(released), released),
+			name: "hold_releasing_fails", give: over, script: script(healthy, gated(released), released),
 			act: steps(during, fails), want: completed,
 		},
 		{
-			name: "hold_releasing_cancelled", give: releasing, script: script(nil, gated(released)),
-			act: steps(during, cancel, signalled(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED), open), want: cancelled,
+			name: "hold_releasing_cancelled", give: over, script: script(nil, gated(released)),
+			act: steps(during, cancel, recorded(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED), open), want: cancelled,
 		},
 		{
 			name: "hold_continues", continued: "hold_continued", give: paused, script: script(nil, released),
-			act: func(t *testing.T, r *running) {
-				r.awaitMemo(t, workflows.HoldStateHeld, 1)
-				r.grow(t, workflows.SetHeldSignal, false)
-				r.awaitMemo(t, workflows.HoldStateReleasing, 1)
-				pause(t, r)
-				r.continues(t)
-				r.awaitMemo(t, workflows.HoldStateHeld, 1)
-				resume(t, r)
-			},
+			act:  steps(shows(held, 1), grow, resume, shows(releasing, 1), pause, continues, shows(held, 1), resume),
 			want: completed,
 		},
 	}
@@ -287,16 +262,16 @@ func TestBranchesReplay(t *testing.T) {
 	}
 	for _, r := range all {
 		if r.early != nil {
-			r.early(t, r)
+			require.NoError(t, r.early(r))
 		}
 	}
 	s.work(t)
 	for _, r := range all {
-		t.Run(r.name, func(t *testing.T) {
-			t.Parallel()
-			if r.act != nil {
-				r.act(t, r)
-			}
+		go func() { r.acted <- steps(r.act)(r) }() // all at once, because holds take their time
+	}
+	for _, r := range all {
+		t.Run(r.name, func(t *testing.T) { //nolint:paralleltest // They only look at the result.
+			require.NoError(t, <-r.acted)
 			r.requireEnd(t)
 			history := shorten(readHistory(t, s.client, r.id, r.firstRun))
 			requireReplay(t, history)
@@ -315,6 +290,7 @@ func TestBranchesReplay(t *testing.T) {
 // scripts are a server and a worker whose activities end as the workflows' scripts say.
 type scripts struct {
 	client client.Client
+	ctx    context.Context // of the test, and as long as its patience
 
 	mu  sync.Mutex
 	all map[string]*running // by workflow id
@@ -330,6 +306,9 @@ type running struct {
 	// began receives when a gated activity has begun, which goes on when opened is closed.
 	began, opened chan struct{}
 	open          func()
+	// acted receives once, when act is over.
+	acted chan error
+	ctx   context.Context
 }
 
 func newScripts(t *testing.T) *scripts {
@@ -347,7 +326,9 @@ func newScripts(t *testing.T) *scripts {
 	c, err := client.Dial(options)
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
-	return &scripts{client: c, all: make(map[string]*running)}
+	ctx, stop := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(stop)
+	return &scripts{client: c, ctx: ctx, all: make(map[string]*running)}
 }
 
 // work runs a worker until the test is over.
@@ -358,6 +339,9 @@ func (s *scripts) work(t *testing.T) {
 	w.RegisterActivityWithOptions(func(ctx context.Context, _ activities.ExpressInput, _ converter.RawValue) (any, error) {
 		return s.next(ctx)
 	}, activity.RegisterOptions{Name: activities.SendWebhookExpressType})
+	w.RegisterActivityWithOptions(func(ctx context.Context) (converter.RawValue, error) {
+		return activities.EventPayload([]byte(event("site_view", activity.GetInfo(ctx).WorkflowExecution.ID))), nil
+	}, activity.RegisterOptions{Name: activities.LoadEventType})
 	for _, name := range []string{
 		activities.SendWebhookType, workflows.ProbeDestinationActivity, workflows.ReleaseDeliveriesActivity, workflows.RedeliverPageActivity,
 	} {
@@ -404,7 +388,7 @@ func (s *scripts) requireDone(t *testing.T, r *running) {
 // start starts the workflow of a branch.
 func (s *scripts) start(t *testing.T, b branch) *running {
 	t.Helper()
-	r := &running{branch: b, scripts: s, id: b.name, began: make(chan struct{}, 1), opened: make(chan struct{})}
+	r := &running{branch: b, scripts: s, id: b.name, began: make(chan struct{}, 1), opened: make(chan struct{}), acted: make(chan error, 1), ctx: s.ctx}
 	r.open = sync.OnceFunc(func() { close(r.opened) })
 	options := client.StartWorkflowOptions{TaskQueue: workflows.TaskQueue}
 	workflow, args := workflows.HoldType, []any{b.give}
@@ -436,18 +420,15 @@ func (s *scripts) start(t *testing.T, b branch) *running {
 func (r *running) failFirstTask(t *testing.T) {
 	t.Helper()
 	service := r.client.WorkflowService()
-	ctx, stop := context.WithTimeout(t.Context(), patience)
-	defer stop()
 	for id := ""; id != r.id; {
-		task, err := service.PollWorkflowTaskQueue(ctx, &workflowservice.PollWorkflowTaskQueueRequest{
+		task, err := service.PollWorkflowTaskQueue(r.ctx, &workflowservice.PollWorkflowTaskQueueRequest{
 			Namespace: client.DefaultNamespace, TaskQueue: &taskqueuepb.TaskQueue{Name: workflows.TaskQueue}, Identity: "courier",
 		})
 		require.NoError(t, err)
-		id = task.GetWorkflowExecution().GetWorkflowId()
-		if id == "" {
+		if id = task.GetWorkflowExecution().GetWorkflowId(); id == "" {
 			continue
 		}
-		_, err = service.RespondWorkflowTaskFailed(ctx, &workflowservice.RespondWorkflowTaskFailedRequest{
+		_, err = service.RespondWorkflowTaskFailed(r.ctx, &workflowservice.RespondWorkflowTaskFailedRequest{
 			Namespace: client.DefaultNamespace, TaskToken: task.GetTaskToken(), Identity: "courier",
 			Cause: enumspb.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE,
 		})
@@ -456,61 +437,25 @@ func (r *running) failFirstTask(t *testing.T) {
 }
 
 // await waits until the history has so many events that are as wanted.
-func (r *running) await(t *testing.T, what string, count int, wanted func(*historypb.HistoryEvent) bool) {
-	t.Helper()
-	ctx, stop := context.WithTimeout(t.Context(), patience)
-	defer stop()
-	events := r.client.GetWorkflowHistory(ctx, r.id, r.run, true, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+func (r *running) await(what string, count int, wanted func(*historypb.HistoryEvent) bool) error {
+	events := r.client.GetWorkflowHistory(r.ctx, r.id, r.run, true, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {
 		recorded, err := events.Next()
-		require.NoError(t, err, what)
+		if err != nil {
+			return fmt.Errorf("waiting for %s: %w", what, err)
+		}
 		if wanted(recorded) {
 			count--
 		}
 		if count == 0 {
-			return
+			return nil
 		}
 	}
-	require.FailNow(t, "the workflow ended before", what)
-}
-
-// awaitState waits until the delivery has said for so many times that it is in that state.
-func (r *running) awaitState(t *testing.T, state string, count int) {
-	t.Helper()
-	r.await(t, "the state "+state, count, func(recorded *historypb.HistoryEvent) bool {
-		for _, value := range recorded.GetUpsertWorkflowSearchAttributesEventAttributes().GetSearchAttributes().GetIndexedFields() {
-			return string(value.GetData()) == `"`+state+`"`
-		}
-		return false
-	})
-}
-
-// awaitMemo waits until the hold has said for so many times that it is in that state.
-func (r *running) awaitMemo(t *testing.T, state string, count int) {
-	t.Helper()
-	r.await(t, "the memo "+state, count, func(recorded *historypb.HistoryEvent) bool {
-		fields := recorded.GetWorkflowPropertiesModifiedEventAttributes().GetUpsertedMemo().GetFields()
-		return string(fields[workflows.HoldStateMemo].GetData()) == `"`+state+`"`
-	})
-}
-
-func (r *running) signal(t *testing.T, name string, args any) {
-	t.Helper()
-	require.NoError(t, r.client.SignalWorkflow(t.Context(), r.id, "", name, args))
+	return errors.New("the run ended before " + what)
 }
 
 // padding is of signals that make a history so large that Temporal suggests to continue as new.
 var padding = strings.Repeat("x", 1_500_000)
-
-// grow makes the history large. The signal comes last.
-func (r *running) grow(t *testing.T, signal string, arg any) {
-	t.Helper()
-	const enough = 4
-	for range enough {
-		r.signal(t, "Padding", padding)
-	}
-	r.signal(t, signal, arg)
-}
 
 // shorten takes the padding out of a history. No workflow code reads it.
 func shorten(history *historypb.History) *historypb.History {
@@ -523,18 +468,6 @@ func shorten(history *historypb.History) *historypb.History {
 	return history
 }
 
-// continues waits until the workflow has continued as new, and watches the next run from now on.
-func (r *running) continues(t *testing.T) {
-	t.Helper()
-	r.await(t, "a next run", 1, func(recorded *historypb.HistoryEvent) bool {
-		if next := recorded.GetWorkflowExecutionContinuedAsNewEventAttributes().GetNewExecutionRunId(); next != "" {
-			r.run = next
-			return true
-		}
-		return false
-	})
-}
-
 // nextRun is the run that continues the one of the history, if any.
 func nextRun(history *historypb.History) string {
 	last := history.GetEvents()[len(history.GetEvents())-1]
@@ -544,10 +477,8 @@ func nextRun(history *historypb.History) string {
 // requireEnd waits for the end of the workflow.
 func (r *running) requireEnd(t *testing.T) {
 	t.Helper()
-	ctx, stop := context.WithTimeout(t.Context(), patience)
-	defer stop()
-	err := r.client.GetWorkflow(ctx, r.id, r.firstRun).Get(ctx, nil)
-	require.NoError(t, ctx.Err())
+	err := r.client.GetWorkflow(r.ctx, r.id, r.firstRun).Get(r.ctx, nil)
+	require.NoError(t, r.ctx.Err())
 	described, describeErr := r.client.DescribeWorkflowExecution(t.Context(), r.id, "")
 	require.NoError(t, describeErr)
 	require.Equal(t, r.want, described.GetWorkflowExecutionInfo().GetStatus(), err)
@@ -680,7 +611,9 @@ func broken(context.Context, *running) (any, error) {
 	return nil, temporal.NewNonRetryableApplicationError("scripted", "Broken", nil)
 }
 
-func released(context.Context, *running) (any, error) { return workflows.ReleaseResult{Released: 3}, nil }
+func released(context.Context, *running) (any, error) {
+	return workflows.ReleaseResult{Released: 3}, nil
+}
 
 func redelivered(done bool) answer {
 	return func(context.Context, *running) (any, error) {
@@ -701,79 +634,109 @@ func cancelledPage(ctx context.Context, r *running) (any, error) {
 }
 
 // step is something that happens to a workflow.
-type step = func(t *testing.T, r *running)
+type step = func(r *running) error
 
-func cancel(t *testing.T, r *running) {
-	t.Helper()
-	require.NoError(t, r.client.CancelWorkflow(t.Context(), r.id, ""))
+// steps are several, one after the other.
+func steps(all ...step) step {
+	return func(r *running) error {
+		for _, s := range all {
+			if s == nil {
+				continue
+			}
+			if err := s(r); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
-func open(_ *testing.T, r *running) { r.open() }
+func signal(name string, arg any) step {
+	return func(r *running) error { return r.client.SignalWorkflow(r.ctx, r.id, "", name, arg) }
+}
+
+var (
+	signalRelease = signal(workflows.ReleaseSignal, nil)
+	pause         = signal(workflows.SetHeldSignal, true)
+	resume        = signal(workflows.SetHeldSignal, false)
+	fails         = signal(workflows.SetFailingSignal, nil)
+	pad           = signal("Padding", padding)
+	// grow makes the history so large that Temporal suggests to continue as new.
+	grow = steps(pad, pad, pad, pad)
+)
+
+func cancel(r *running) error { return r.client.CancelWorkflow(r.ctx, r.id, "") }
+
+func open(r *running) error {
+	r.open()
+	return nil
+}
 
 // during waits until a gated activity has begun.
-func during(t *testing.T, r *running) {
-	t.Helper()
+func during(r *running) error {
 	select {
 	case <-r.began:
-	case <-time.After(patience):
-		require.FailNow(t, "the activity has not begun")
+		return nil
+	case <-r.ctx.Done():
+		return errors.New("the activity has not begun")
 	}
 }
 
 // cancelDuring cancels while an activity runs, which then goes on.
-func cancelDuring(t *testing.T, r *running) {
-	t.Helper()
-	during(t, r)
-	cancel(t, r)
-	signalled(enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED)(t, r)
-	r.open()
-}
+var cancelDuring = steps(during, cancel, recorded(enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED), open)
 
-// signalled waits until the history has an event of that type.
-func signalled(eventType enumspb.EventType) step {
-	return func(t *testing.T, r *running) {
-		t.Helper()
-		r.await(t, eventType.String(), 1, func(recorded *historypb.HistoryEvent) bool { return recorded.GetEventType() == eventType })
+// recorded waits until the history has an event of that type.
+func recorded(eventType enumspb.EventType) step {
+	return func(r *running) error {
+		return r.await(eventType.String(), 1, func(recorded *historypb.HistoryEvent) bool { return recorded.GetEventType() == eventType })
 	}
 }
 
-func cancelIn(state string) step {
-	return func(t *testing.T, r *running) {
-		t.Helper()
-		r.awaitState(t, state, 1)
-		cancel(t, r)
+// inState waits until the delivery has said for so many times that it is in that state.
+func inState(state string, count int) step {
+	return func(r *running) error {
+		return r.await("the state "+state, count, func(recorded *historypb.HistoryEvent) bool {
+			for _, value := range recorded.GetUpsertWorkflowSearchAttributesEventAttributes().GetSearchAttributes().GetIndexedFields() {
+				return string(value.GetData()) == `"`+state+`"`
+			}
+			return false
+		})
 	}
 }
 
-func signalRelease(t *testing.T, r *running) {
-	t.Helper()
-	r.signal(t, workflows.ReleaseSignal, nil)
+// shows waits until the hold has said for so many times that it is in that state.
+func shows(state string, count int) step {
+	return func(r *running) error {
+		return r.await("the memo "+state, count, func(recorded *historypb.HistoryEvent) bool {
+			fields := recorded.GetWorkflowPropertiesModifiedEventAttributes().GetUpsertedMemo().GetFields()
+			return string(fields[workflows.HoldStateMemo].GetData()) == `"`+state+`"`
+		})
+	}
 }
+
+// continues waits until the workflow has continued as new, and watches the next run from now on.
+func continues(r *running) error {
+	return r.await("a next run", 1, func(recorded *historypb.HistoryEvent) bool {
+		next := recorded.GetWorkflowExecutionContinuedAsNewEventAttributes().GetNewExecutionRunId()
+		if next != "" {
+			r.run = next
+		}
+		return next != ""
+	})
+}
+
+func cancelIn(state string) step { return steps(inState(state, 1), cancel) }
 
 // release releases the delivery so many times.
 func release(times int) step { return releaseFrom(workflows.StateHeld, times) }
 
-// makeKnown is a worker that knows the destination, and signals so many times.
+// makeKnown is a worker that knows the destination, and says so so many times.
 func makeKnown(times int) step { return releaseFrom(workflows.StateUnknown, times) }
 
 func releaseFrom(state string, times int) step {
-	return func(t *testing.T, r *running) {
-		t.Helper()
-		for i := range times {
-			r.awaitState(t, state, i+1)
-			signalRelease(t, r)
-		}
+	var all []step
+	for i := range times {
+		all = append(all, inState(state, i+1), signalRelease)
 	}
-}
-
-func pause(t *testing.T, r *running)  { t.Helper(); r.signal(t, workflows.SetHeldSignal, true) }
-func resume(t *testing.T, r *running) { t.Helper(); r.signal(t, workflows.SetHeldSignal, false) }
-func fails(t *testing.T, r *running)  { t.Helper(); r.signal(t, workflows.SetFailingSignal, nil) }
-
-// inState waits until the hold has said for so many times that it is in that state.
-func inState(state string, count int) step {
-	return func(t *testing.T, r *running) {
-		t.Helper()
-		r.awaitMemo(t, state, count)
-	}
+	return steps(all...)
 }
