@@ -107,7 +107,7 @@ var unreached = []string{
 	"Delivery → receiveAttempts", // its commands are a coroutine's, whose stack does not show it
 
 	"legacyDelivery.run → giveUp", "legacyDelivery.giveUp → notifyUndelivered", // with a notice
-	"legacyDelivery.awaitsAnother → Sleep", // without a key
+	"legacyDelivery.awaitsAnother → Sleep",                                                                                       // without a key
 	"legacyHold.run → notifyHeld", "legacyHold.wait → probe", "legacyHold.probe → ExecuteActivity", "legacyHold.wait → showHeld", // failing
 }
 
