@@ -249,7 +249,7 @@ func redeliveryBranches() []branch {
 // TestBranchesReplay makes a history of every branch of the workflow code, with a real server and a
 // real worker, whose activities follow a script. With -update they become a release's in
 // workflows/testdata, where the workflow code of later releases must replay them.
-func TestBranchesReplay(t *testing.T) {
+func TestBranchesReplay(t *testing.T) { //nolint:tparallel // The branches run at once; the subtests only look at them.
 	t.Parallel()
 	s := newScripts(t)
 	var all []*running
@@ -270,7 +270,7 @@ func TestBranchesReplay(t *testing.T) {
 		go func() { r.acted <- steps(r.act)(r) }() // all at once, because holds take their time
 	}
 	for _, r := range all {
-		t.Run(r.name, func(t *testing.T) { //nolint:paralleltest // They only look at the result.
+		t.Run(r.name, func(t *testing.T) {
 			require.NoError(t, <-r.acted)
 			r.requireEnd(t)
 			history := shorten(readHistory(t, s.client, r.id, r.firstRun))
@@ -334,7 +334,10 @@ func newScripts(t *testing.T) *scripts {
 // work runs a worker until the test is over.
 func (s *scripts) work(t *testing.T) {
 	t.Helper()
-	w := worker.New(s.client, workflows.TaskQueue, worker.Options{BuildID: workflows.BuildID, MaxHeartbeatThrottleInterval: 50 * time.Millisecond})
+	w := worker.New(s.client, workflows.TaskQueue, worker.Options{
+		BuildID:                      workflows.BuildID, //nolint:staticcheck // As Courier's workers do; deployment versions would route tasks by it.
+		MaxHeartbeatThrottleInterval: 50 * time.Millisecond,
+	})
 	workflows.Register(w)
 	w.RegisterActivityWithOptions(func(ctx context.Context, _ activities.ExpressInput, _ converter.RawValue) (any, error) {
 		return s.next(ctx)
