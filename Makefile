@@ -17,6 +17,8 @@ SOAK ?= 10m
 SEED ?= 1
 # Flags of the benchmark, such as --quick; bin/bench -h lists them.
 BENCH ?=
+# The release whose histories are stored, such as v0.3.0. The CHANGELOG's newest when empty.
+RELEASE ?=
 
 .PHONY: help build standalone test bench soak lint replay fuzz histories tidy-check
 
@@ -61,8 +63,8 @@ fuzz: ## Run every fuzz target for FUZZTIME (50000x inputs, or a time such as 1m
 	grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func / /' | while read -r file name; do \
 		go -C "$$(dirname "$$file")" test -run='^$$' -fuzz="^$$name\$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=100x . ; done
 
-histories: ## Rewrite the current release's stored histories from the end-to-end tests
-	go -C standalone test ./e2e -update
+histories: ## Rewrite a release's stored histories (RELEASE=v0.3.0; the CHANGELOG's newest by default)
+	go -C standalone test ./e2e -count=1 -run '^Test(Histories|Branches)Replay$$' -update -release "$(RELEASE)"
 
 tidy-check:
 	go mod tidy -diff

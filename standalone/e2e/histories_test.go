@@ -21,9 +21,8 @@ import (
 	"github.com/gitbook-courier/courier/workflows"
 )
 
-// TestHistoriesReplay makes a history of every way that a workflow can go. With
-// -update they become the newest release's in workflows/testdata, where the
-// workflow code of later releases must replay them.
+// TestHistoriesReplay makes histories with the real programs, one of every kind. With -update they become a release's in
+// workflows/testdata, where the workflow code of later releases must replay them. TestBranchesReplay makes one of every branch.
 func TestHistoriesReplay(t *testing.T) { //nolint:tparallel // The cases follow each other: they share a receiver's script.
 	t.Parallel()
 	receiver := hooktest.New(t)
@@ -97,9 +96,7 @@ func TestHistoriesReplay(t *testing.T) { //nolint:tparallel // The cases follow 
 			receiver.Script(tt.giveScript...)
 			history := readHistory(t, courier.client, tt.give(t), "")
 			requireReplay(t, history)
-			if *update {
-				store(t, newestRelease(t)+"_"+tt.name, history)
-			}
+			store(t, tt.name, history)
 		})
 	}
 }
@@ -129,10 +126,13 @@ func (c *courier) awaitOver(t *testing.T, id string) string {
 	return id
 }
 
-// newestRelease is the version of the first heading of a release in the
-// CHANGELOG, such as v0.1.0.
-func newestRelease(t *testing.T) string {
+// storedRelease is the version whose histories are stored, such as v0.1.0: by default that of the first heading of a release in
+// the CHANGELOG.
+func storedRelease(t *testing.T) string {
 	t.Helper()
+	if *version != "" {
+		return *version
+	}
 	changelog, err := os.ReadFile("../../CHANGELOG.md")
 	require.NoError(t, err)
 	found := regexp.MustCompile(`(?m)^## \[(\d+\.\d+\.\d+)\]`).FindSubmatch(changelog)
@@ -140,14 +140,17 @@ func newestRelease(t *testing.T) string {
 	return "v" + string(found[1])
 }
 
-// store writes a history as workflows' replay test reads it.
+// store writes a history as workflows' replay tests read it, if -update says so.
 func store(t *testing.T, name string, history *historypb.History) {
 	t.Helper()
+	if !*update {
+		return
+	}
 	text, err := protojson.Marshal(history)
 	require.NoError(t, err)
 	dir := filepath.Join("..", "..", "workflows", "testdata", "histories")
 	require.NoError(t, os.MkdirAll(dir, 0o755))
-	file, err := os.Create(filepath.Join(dir, name+".json.gz"))
+	file, err := os.Create(filepath.Join(dir, storedRelease(t)+"_"+name+".json.gz"))
 	require.NoError(t, err)
 	compressed := gzip.NewWriter(file)
 	_, err = compressed.Write(text)
