@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// brokenFiles are configurations with everything that is said about them. Lines count from the one after the
-// opening quote, which is line 2.
+// brokenFiles are configurations with everything that is said about them. Lines count from the one
+// after the opening quote, which is line 2.
 var brokenFiles = []struct {
 	name string
 	give string

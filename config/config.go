@@ -1,10 +1,10 @@
-// Package config is Courier's configuration: one typed tree, its defaults, its loading from courier.yaml with
-// values from variables and files, and its validation. It reports all errors at once, each with its line, and
-// never shows a secret.
+// Package config is Courier's configuration: one typed tree, its defaults, its loading from
+// courier.yaml with values from variables and files, and its validation. It reports all errors at
+// once, each with its line, and never shows a secret.
 //
-// It reads the configuration file and the files that its values refer to, looks up variables, and does nothing
-// else. It knows nothing of Temporal, whose settings stay in the TEMPORAL_* variables, and of HTTP only the form
-// of addresses, URLs and headers.
+// It reads the configuration file and the files that its values refer to, looks up variables, and
+// does nothing else. It knows nothing of Temporal, whose settings stay in the TEMPORAL_* variables,
+// and of HTTP only the form of addresses, URLs and headers.
 package config
 
 import (
@@ -52,7 +52,8 @@ const (
 	minUnknownPatience = time.Minute
 	maxUnknownPatience = 30 * day
 
-	// Temporal refuses payloads over 2 MiB; a quarter of that is left for the data that travels with the body.
+	// Temporal refuses payloads over 2 MiB; a quarter of that is left for the data that travels
+	// with the body.
 	minBodyBytes = 1024
 	maxBodyBytes = 1536 * 1024
 
@@ -84,21 +85,24 @@ type Config struct {
 	// Access says who may call.
 	Access Access `yaml:"access"`
 
-	// SealingKeys encrypt installations' secrets on their way through Temporal, and with EncryptPayloads all payloads.
-	// Each is base64 of 32 bytes; the first seals, and all open. Required when Installations has an entry.
+	// SealingKeys encrypt installations' secrets on their way through Temporal, and with
+	// EncryptPayloads all payloads. Each is base64 of 32 bytes; the first seals, and all open.
+	// Required when Installations has an entry.
 	SealingKeys []Secret `yaml:"sealing_keys"`
 
-	// EncryptPayloads encrypts all data that Courier stores in Temporal, except search attributes, with SealingKeys.
-	// Defaults to false. Data that is already stored stays readable when it changes.
+	// EncryptPayloads encrypts all data that Courier stores in Temporal, except search attributes,
+	// with SealingKeys. Defaults to false. Data that is already stored stays readable when it
+	// changes.
 	EncryptPayloads bool `yaml:"encrypt_payloads"`
 
-	// UIOrigins are the origins, such as https://temporal.example.com, of the Temporal UIs whose pages may have the
-	// starter decrypt payloads. Defaults to none; standalone's own UI needs none.
+	// UIOrigins are the origins, such as https://temporal.example.com, of the Temporal UIs whose
+	// pages may have the starter decrypt payloads. Defaults to none; standalone's own UI needs
+	// none.
 	UIOrigins []string `yaml:"ui_origins"`
 
-	// Installations are those whose events POST /v1 accepts. Each is also a destination whose URL and secret come
-	// from GitBook. Nil, the default, differs from empty: nil accepts events of any installation and makes none a
-	// destination; an empty list accepts none.
+	// Installations are those whose events POST /v1 accepts. Each is also a destination whose URL
+	// and secret come from GitBook. Nil, the default, differs from empty: nil accepts events of any
+	// installation and makes none a destination; an empty list accepts none.
 	Installations []Installation `yaml:"installations"`
 
 	// Sources are the senders of POST /webhooks/{source}.
@@ -107,24 +111,25 @@ type Config struct {
 	// Destinations receive the events whose type, space and site they ask for.
 	Destinations []Destination `yaml:"destinations"`
 
-	// UnknownPatience is how long a delivery waits while no worker knows its destination, for instance after the
-	// destination was removed or renamed without Destination.Formerly. Then it is undelivered. Defaults to 24h;
-	// from 1m to 30d.
+	// UnknownPatience is how long a delivery waits while no worker knows its destination, for
+	// instance after the destination was removed or renamed without Destination.Formerly. Then it
+	// is undelivered. Defaults to 24h; from 1m to 30d.
 	UnknownPatience time.Duration `yaml:"unknown_patience"`
 
-	// EgressProxy is the http, https or socks5 URL of the proxy through which deliveries leave, user and password
-	// included. Destinations and installations with AllowPrivate are reached directly. Defaults to none.
+	// EgressProxy is the http, https or socks5 URL of the proxy through which deliveries leave,
+	// user and password included. Destinations and installations with AllowPrivate are reached
+	// directly. Defaults to none.
 	EgressProxy Secret `yaml:"egress_proxy"`
 
 	// Worker is the program that sends deliveries: WorkerSeparate, the default, or WorkerEmbedded.
 	Worker string `yaml:"worker"`
 
-	// MaxBodyBytes is the largest body of an incoming request, in bytes. Defaults to 1048576 (1 MiB); from 1024
-	// to 1572864 (1.5 MiB), because Temporal refuses payloads over 2 MiB.
+	// MaxBodyBytes is the largest body of an incoming request, in bytes. Defaults to 1048576 (1
+	// MiB); from 1024 to 1572864 (1.5 MiB), because Temporal refuses payloads over 2 MiB.
 	MaxBodyBytes int64 `yaml:"max_body_bytes"`
 
-	// MaxRequests is how many events are accepted at the same time; further ones wait in line. With MaxBodyBytes it
-	// bounds the memory that senders can use. Defaults to 128; from 1 to 10000.
+	// MaxRequests is how many events are accepted at the same time; further ones wait in line. With
+	// MaxBodyBytes it bounds the memory that senders can use. Defaults to 128; from 1 to 10000.
 	MaxRequests int `yaml:"max_requests"`
 }
 
@@ -145,8 +150,8 @@ type TLS struct {
 	Key string `yaml:"key"`
 }
 
-// Access says who may call. Each token is at least 16 characters of printable ASCII without spaces. Both routes need
-// one unless Config.Listen is a loopback address.
+// Access says who may call. Each token is at least 16 characters of printable ASCII without spaces.
+// Both routes need one unless Config.Listen is a loopback address.
 type Access struct {
 	// Tokens allow both /v1 and /api.
 	Tokens []Secret `yaml:"tokens"`
@@ -174,7 +179,8 @@ func reveal(lists ...[]Secret) []string {
 
 // An Installation is one installation of the GitBook integration.
 type Installation struct {
-	// ID is GitBook's id of the installation, or "*" for any. At most 128 visible ASCII characters without "/" and "@".
+	// ID is GitBook's id of the installation, or "*" for any. At most 128 visible ASCII characters
+	// without "/" and "@".
 	ID string `yaml:"id"`
 
 	// AllowPrivate permits a URL that leads to a loopback or private address. Defaults to false.
@@ -195,62 +201,70 @@ type Destination struct {
 	// Name identifies it in ids and addresses: 1 to 63 of a-z, 0-9 and "-", not beginning with "-".
 	Name string `yaml:"name"`
 
-	// Formerly are names that the destination had before. Deliveries of these names go to this destination; see
-	// [Config.Resolve]. Defaults to none; at most 50 names, each of the form of Name and used nowhere else.
+	// Formerly are names that the destination had before. Deliveries of these names go to this
+	// destination; see [Config.Resolve]. Defaults to none; at most 50 names, each of the form of
+	// Name and used nowhere else.
 	Formerly []string `yaml:"formerly"`
 
-	// URL is the address that events are sent to: http or https, at most 2048 bytes, without user info and fragment. Its query
-	// often holds a key, so it is shown through [DisplayURL] only.
+	// URL is the address that events are sent to: http or https, at most 2048 bytes, without user
+	// info and fragment. Its query often holds a key, so it is shown through [DisplayURL] only.
 	URL Secret `yaml:"url"`
 
-	// Secrets sign each request, each with a signature of its own; the oldest comes last. At least one.
+	// Secrets sign each request, each with a signature of its own; the oldest comes last. At least
+	// one.
 	Secrets []Secret `yaml:"secrets"`
 
-	// Events are the event types it receives. Defaults to those that GitBook documents for webhooks.
+	// Events are the event types it receives. Defaults to those that GitBook documents for
+	// webhooks.
 	Events []string `yaml:"events"`
 
-	// Spaces and Sites are the ids of the spaces and sites whose events it receives; empty means all. See [Destination.Wants].
+	// Spaces and Sites are the ids of the spaces and sites whose events it receives; empty means
+	// all. See [Destination.Wants].
 	Spaces []string `yaml:"spaces"`
 	Sites  []string `yaml:"sites"`
 
 	// Timeout is the time one attempt may take. Defaults to 10s; from 100ms to 30s.
 	Timeout time.Duration `yaml:"timeout"`
 
-	// Retries are the waits before the second attempt and each after it, each lengthened by up to a tenth. An
-	// empty list means a single attempt. Defaults to 1s, 2s, 4s; at most 50 waits of 100ms to 30d.
+	// Retries are the waits before the second attempt and each after it, each lengthened by up to a
+	// tenth. An empty list means a single attempt. Defaults to 1s, 2s, 4s; at most 50 waits of
+	// 100ms to 30d.
 	Retries []time.Duration `yaml:"retries"`
 
-	// RetryAfterMax is the longest wait that a reply's Retry-After can ask for; 0 ignores the header. Defaults
-	// to 60s; at most 24h.
+	// RetryAfterMax is the longest wait that a reply's Retry-After can ask for; 0 ignores the
+	// header. Defaults to 60s; at most 24h.
 	RetryAfterMax time.Duration `yaml:"retry_after_max"`
 
-	// HoldAfter is how long it may fail, with no success in between, before its deliveries are held until a probe
-	// finds it healthy again. Defaults to 0, which never holds; from 1m to 30d.
+	// HoldAfter is how long it may fail, with no success in between, before its deliveries are held
+	// until a probe finds it healthy again. Defaults to 0, which never holds; from 1m to 30d.
 	HoldAfter time.Duration `yaml:"hold_after"`
 
-	// Notify is the name of another destination that receives a notice when a delivery to this one is given up, and
-	// when this one is held for failing. Defaults to none.
+	// Notify is the name of another destination that receives a notice when a delivery to this one
+	// is given up, and when this one is held for failing. Defaults to none.
 	Notify string `yaml:"notify"`
 
-	// Concurrency is how many requests each worker has under way to it at most. Defaults to 0, no limit; up to 1000.
+	// Concurrency is how many requests each worker has under way to it at most. Defaults to 0, no
+	// limit; up to 1000.
 	Concurrency int `yaml:"concurrency"`
 
-	// RateLimit is how many requests each worker begins in a second at most. Defaults to 0, no limit; from 0.01 to 1000.
+	// RateLimit is how many requests each worker begins in a second at most. Defaults to 0, no
+	// limit; from 0.01 to 1000.
 	RateLimit float64 `yaml:"rate_limit"`
 
-	// Redact are the members of an event that are removed before it is stored for this destination and sent, as
-	// paths such as visitor.ip. Defaults to none.
+	// Redact are the members of an event that are removed before it is stored for this destination
+	// and sent, as paths such as visitor.ip. Defaults to none.
 	Redact []string `yaml:"redact"`
 
-	// Headers are added to every request. Headers that Courier or HTTP itself sets are refused. Defaults
-	// to none.
+	// Headers are added to every request. Headers that Courier or HTTP itself sets are refused.
+	// Defaults to none.
 	Headers Headers `yaml:"headers"`
 
 	// AllowPrivate permits a URL that leads to a loopback or private address. Defaults to false.
 	AllowPrivate bool `yaml:"allow_private"`
 }
 
-// Default returns the configuration of an empty file: it listens on loopback and has no destination.
+// Default returns the configuration of an empty file: it listens on loopback and has no
+// destination.
 func Default() Config {
 	return Config{
 		Listen:          DefaultListen,
@@ -261,8 +275,8 @@ func Default() Config {
 	}
 }
 
-// DefaultDestination returns a destination with the defaults and without name, URL and secrets. Its schedule
-// is also that of an installation's destination.
+// DefaultDestination returns a destination with the defaults and without name, URL and secrets. Its
+// schedule is also that of an installation's destination.
 func DefaultDestination() Destination {
 	return Destination{
 		Events:        gitbook.DocumentedEvents(),
@@ -278,8 +292,8 @@ func (c Config) Destination(name string) (Destination, bool) {
 	return c.find(func(d Destination) bool { return d.Name == name })
 }
 
-// Resolve returns the destination that deliveries of the name go to: the one that has the name now, or had it
-// before.
+// Resolve returns the destination that deliveries of the name go to: the one that has the name now,
+// or had it before.
 func (c Config) Resolve(name string) (Destination, bool) {
 	return c.find(func(d Destination) bool { return slices.Contains(d.Names(), name) })
 }
@@ -295,8 +309,8 @@ func (c Config) find(matches func(Destination) bool) (Destination, bool) {
 // Names returns the destination's name and then its former names, in a slice of the caller's own.
 func (d Destination) Names() []string { return slices.Concat([]string{d.Name}, d.Formerly) }
 
-// ValidInstallationID reports whether an id has the form of an installation's: 1 to 128 visible ASCII characters without
-// "/" and "@".
+// ValidInstallationID reports whether an id has the form of an installation's: 1 to 128 visible
+// ASCII characters without "/" and "@".
 func ValidInstallationID(id string) bool {
 	return len(id) <= maxIDLength && installationIDPattern.MatchString(id)
 }
@@ -314,8 +328,8 @@ func (c Config) Keyring() (*seal.Keyring, error) {
 	return seal.NewKeyring(keys...)
 }
 
-// Installation returns the entry for the installation: the one with its id, or else the one for any ("*").
-// It returns false when neither exists.
+// Installation returns the entry for the installation: the one with its id, or else the one for any
+// ("*"). It returns false when neither exists.
 func (c Config) Installation(id string) (Installation, bool) {
 	for _, wanted := range []string{id, anyInstallation} {
 		for _, installation := range c.Installations {
@@ -327,8 +341,8 @@ func (c Config) Installation(id string) (Installation, bool) {
 	return Installation{}, false
 }
 
-// AttemptTimeout is the longest time that one attempt can take: the longest timeout of any destination, and at
-// least [DefaultTimeout], which installations' destinations have.
+// AttemptTimeout is the longest time that one attempt can take: the longest timeout of any
+// destination, and at least [DefaultTimeout], which installations' destinations have.
 func (c Config) AttemptTimeout() time.Duration {
 	longest := DefaultTimeout
 	for _, destination := range c.Destinations {
@@ -337,25 +351,26 @@ func (c Config) AttemptTimeout() time.Duration {
 	return longest
 }
 
-// WorkerStopTimeout is how long a stopping worker waits for the attempts that are under way: longer than
-// AttemptTimeout, so that a deploy cuts none.
+// WorkerStopTimeout is how long a stopping worker waits for the attempts that are under way: longer
+// than AttemptTimeout, so that a deploy cuts none.
 func (c Config) WorkerStopTimeout() time.Duration { return c.AttemptTimeout() + shutdownStep }
 
-// StopTimeout is how long the whole process may take to stop: longer than WorkerStopTimeout. It is 40s at most, so
-// a supervisor that waits 60s before it kills the process never cuts an attempt.
+// StopTimeout is how long the whole process may take to stop: longer than WorkerStopTimeout. It is
+// 40s at most, so a supervisor that waits 60s before it kills the process never cuts an attempt.
 func (c Config) StopTimeout() time.Duration { return c.WorkerStopTimeout() + shutdownStep }
 
-// Limited reports whether the destination has Concurrency or RateLimit, so that requests may have to wait for their
-// turn.
+// Limited reports whether the destination has Concurrency or RateLimit, so that requests may have
+// to wait for their turn.
 func (d Destination) Limited() bool { return d.Concurrency > 0 || d.RateLimit > 0 }
 
-// Wants reports whether the destination asks for an event of this type, space and site; the space or the site of
-// an event that has none is empty.
+// Wants reports whether the destination asks for an event of this type, space and site; the space
+// or the site of an event that has none is empty.
 //
-// An event passes when its type is listed and when no filter excludes it: a space or site that the event
-// names must be listed where Spaces or Sites are given, and an event that names neither a listed space nor a
-// listed site passes only when neither filter is given. Thus a destination with both filters gets the content
-// updates of its spaces, which name no site, and the site views of its sites, which name no space.
+// An event passes when its type is listed and when no filter excludes it: a space or site that the
+// event names must be listed where Spaces or Sites are given, and an event that names neither a
+// listed space nor a listed site passes only when neither filter is given. Thus a destination with
+// both filters gets the content updates of its spaces, which name no site, and the site views of
+// its sites, which name no space.
 func (d Destination) Wants(eventType, space, site string) bool {
 	if !slices.Contains(d.Events, eventType) {
 		return false

@@ -130,7 +130,8 @@ func TestKeyring(t *testing.T) {
 	require.EqualError(t, err, "sealing_keys[0]: is not base64; make one with `openssl rand -base64 32`")
 }
 
-// A stop that cuts an attempt loses its entry in the attempt log, so each stage must outlast the one before.
+// A stop that cuts an attempt loses its entry in the attempt log, so each stage must outlast the
+// one before.
 func TestShutdownStagesOutlastEachOther(t *testing.T) {
 	t.Parallel()
 

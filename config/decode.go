@@ -13,11 +13,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A decoder fills a Config from YAML nodes. Unlike the YAML library's own decoding it goes on after an error,
-// remembers where each field is, and replaces references to variables and files.
+// A decoder fills a Config from YAML nodes. Unlike the YAML library's own decoding it goes on after
+// an error, remembers where each field is, and replaces references to variables and files.
 //
-// A scalar is the text as it is written, which its field reads as it needs to. YAML's own types do not count: a
-// secret 0123 stays 0123.
+// A scalar is the text as it is written, which its field reads as it needs to. YAML's own types do
+// not count: a secret 0123 stays 0123.
 type decoder struct {
 	file     string
 	values   substitution
@@ -42,14 +42,15 @@ func (d *decoder) fail(path string, line int, value string, err error) {
 	d.problems = append(d.problems, &FieldError{File: d.file, Line: line, Field: path, Value: value, Err: err})
 }
 
-// refuse notes that the field at path could not be read, so that validation does not complain of what it lacks.
+// refuse notes that the field at path could not be read, so that validation does not complain of
+// what it lacks.
 func (d *decoder) refuse(path, value, problem string) {
 	d.broken[path] = true
 	d.fail(path, d.lines[path], value, errors.New(problem))
 }
 
-// locate adds file, line and the text as written to the problems that validation found, and leaves out those that
-// only follow from a field that could not be read.
+// locate adds file, line and the text as written to the problems that validation found, and leaves
+// out those that only follow from a field that could not be read.
 func (d *decoder) locate(problems []*FieldError) []*FieldError {
 	var located []*FieldError
 	for _, problem := range problems {
@@ -75,7 +76,8 @@ func (d *decoder) isBroken(path string) bool {
 	return d.broken[""]
 }
 
-// line is the line of the field or, when it is missing, that of its cause or of the mapping that should have it.
+// line is the line of the field or, when it is missing, that of its cause or of the mapping that
+// should have it.
 func (d *decoder) line(path, cause string) int {
 	if line, ok := d.lines[path]; ok {
 		return line
@@ -92,8 +94,8 @@ func (d *decoder) line(path, cause string) int {
 	return 0
 }
 
-// decode reads node, which is at path, into out. The schema has no recursion, so an alias that contains itself ends
-// as a value of the wrong kind.
+// decode reads node, which is at path, into out. The schema has no recursion, so an alias that
+// contains itself ends as a value of the wrong kind.
 func (d *decoder) decode(node *yaml.Node, path string, out reflect.Value) {
 	node = target(node)
 	if node.Style&yaml.TaggedStyle != 0 {
@@ -137,8 +139,8 @@ func (d *decoder) structure(node *yaml.Node, path string, out reflect.Value) {
 	})
 }
 
-// unknownKey notes a key that does not exist in the mapping at path. A key that does not look like one may be a
-// secret in the wrong place, so it is not shown.
+// unknownKey notes a key that does not exist in the mapping at path. A key that does not look like
+// one may be a secret in the wrong place, so it is not shown.
 func (d *decoder) unknownKey(path, key string, line int, names []string) {
 	problem := "has a key that does not exist here"
 	if keyPattern.MatchString(key) {
@@ -161,8 +163,8 @@ func (d *decoder) headers(node *yaml.Node, path string, out reflect.Value) {
 	})
 }
 
-// mapping calls each for every key of a mapping, and notes keys that are given twice or are not names. A key that
-// does not match shown may be a secret in the wrong place, so it is not shown.
+// mapping calls each for every key of a mapping, and notes keys that are given twice or are not
+// names. A key that does not match shown may be a secret in the wrong place, so it is not shown.
 func (d *decoder) mapping(
 	node *yaml.Node, path string, shown *regexp.Regexp, each func(key string, keyNode, value *yaml.Node),
 ) {
@@ -285,8 +287,8 @@ func kindName(node *yaml.Node) string {
 	}
 }
 
-// nearest is the name that was probably meant by key: the one with the fewest letters changed, at most three and at
-// most a third of it. Case, "-" and "_" do not count.
+// nearest is the name that was probably meant by key: the one with the fewest letters changed, at
+// most three and at most a third of it. Case, "-" and "_" do not count.
 func nearest(key string, names []string) (string, bool) {
 	plain := func(s string) string { return strings.ToLower(strings.NewReplacer("-", "", "_", "").Replace(s)) }
 	if len(key) > maxShown {

@@ -14,7 +14,8 @@ const maxDays = 100_000
 
 var errDuration = errors.New("is not a duration; write a number with a unit (ms, s, m, h or d), such as 10s")
 
-// parseDuration reads a duration as time.ParseDuration does, and whole days before the rest, as in 3d or 1d12h.
+// parseDuration reads a duration as time.ParseDuration does, and whole days before the rest, as in
+// 3d or 1d12h.
 func parseDuration(text string) (time.Duration, error) {
 	var total time.Duration
 	if number, rest, found := strings.Cut(text, "d"); found {

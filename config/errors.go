@@ -14,15 +14,16 @@ import (
 // A FieldError is one error in a configuration. Its text is one line, such as
 // "courier.yaml:12: destinations[0].timeout: 50ms is not between 100ms and 30s".
 type FieldError struct {
-	// File is the name of the file, and Line the line in it, from 1; empty and 0 where there is none.
+	// File is the name of the file, and Line the line in it, from 1; empty and 0 where there is
+	// none.
 	File string
 	Line int
 
 	// Field is the path of the key, such as destinations[0].url; empty for the file as a whole.
 	Field string
 
-	// Value is the text at fault as the file has it, before variables and files are replaced. It is empty when there
-	// is none to show, and always for a secret.
+	// Value is the text at fault as the file has it, before variables and files are replaced. It is
+	// empty when there is none to show, and always for a secret.
 	Value string
 
 	// Err is the problem and its remedy.
@@ -68,7 +69,8 @@ func join(problems []*FieldError) error {
 // maxShown is the most characters of a value or key that an error shows.
 const maxShown = 64
 
-// showValue returns the text on one line and of a bounded length, in quotes when it would be misread without.
+// showValue returns the text on one line and of a bounded length, in quotes when it would be
+// misread without.
 func showValue(text string) string {
 	runes := []rune(text)
 	cut := ""

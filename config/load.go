@@ -22,19 +22,20 @@ const maxFileBytes = 1 << 20
 
 // Options are a configuration's inputs besides its file.
 type Options struct {
-	// Lookup returns the value of an environment variable and whether it is set. Defaults to os.LookupEnv.
+	// Lookup returns the value of an environment variable and whether it is set. Defaults to
+	// os.LookupEnv.
 	Lookup func(string) (string, bool)
 
-	// SealingKey, when not nil, is appended to the file's sealing keys: it opens always, and seals when the file has
-	// none. It must be seal.KeySize bytes.
+	// SealingKey, when not nil, is appended to the file's sealing keys: it opens always, and seals
+	// when the file has none. It must be seal.KeySize bytes.
 	SealingKey []byte
 
 	// readFile returns the content of the file that a value refers to. Defaults to readRegularFile.
 	readFile func(path string) ([]byte, error)
 }
 
-// Load reads, completes and validates the configuration file at path. An empty path means the defaults. Its error
-// holds a [*FieldError] for every error in the file, one to a line.
+// Load reads, completes and validates the configuration file at path. An empty path means the
+// defaults. Its error holds a [*FieldError] for every error in the file, one to a line.
 func Load(path string, opts Options) (Config, error) {
 	if path == "" {
 		return Parse(nil, "", opts)
@@ -48,11 +49,11 @@ func Load(path string, opts Options) (Config, error) {
 
 // Parse is [Load] for the contents of the file with that name, which errors show.
 //
-// ${NAME} inside a value is replaced by the environment variable NAME, and ${file:PATH} by the content of the file at
-// PATH without a line break at its end; a relative PATH begins at the folder of the configuration file. Such a file
-// has at most 64 KiB. $${ is a literal ${. All of this happens after the YAML is parsed, so a replacement can hold any
-// text without becoming YAML. Keys are not replaced. A secret that is a dollar sign and a name without braces is
-// refused.
+// ${NAME} inside a value is replaced by the environment variable NAME, and ${file:PATH} by the
+// content of the file at PATH without a line break at its end; a relative PATH begins at the folder
+// of the configuration file. Such a file has at most 64 KiB. $${ is a literal ${. All of this
+// happens after the YAML is parsed, so a replacement can hold any text without becoming YAML. Keys
+// are not replaced. A secret that is a dollar sign and a name without braces is refused.
 func Parse(data []byte, name string, opts Options) (Config, error) {
 	root, problem := parseYAML(data)
 	if problem != nil {
@@ -113,12 +114,13 @@ func parseYAML(data []byte) (*yaml.Node, *FieldError) {
 var (
 	syntaxLine = regexp.MustCompile(`^line (\d+): `)
 
-	// parserMessage matches the messages of the YAML library's parser, whose lines count from 0; those of its
-	// scanner count from 1.
+	// parserMessage matches the messages of the YAML library's parser, whose lines count from 0;
+	// those of its scanner count from 1.
 	parserMessage = regexp.MustCompile(`^did not find expected (key|node content|'-' indicator|',' or '[\]}]'|<.*>)$`)
 )
 
-// syntaxError rewrites an error of the YAML library. Line 1 is the one that the library does not mention.
+// syntaxError rewrites an error of the YAML library. Line 1 is the one that the library does not
+// mention.
 func syntaxError(err error, data []byte) *FieldError {
 	message := strings.TrimPrefix(err.Error(), "yaml: ")
 	line := 1
@@ -131,7 +133,8 @@ func syntaxError(err error, data []byte) *FieldError {
 	}
 	switch {
 	case strings.HasPrefix(message, "unknown anchor"):
-		// The library quotes the name, which may be a secret that begins with an asterisk, and gives no line.
+		// The library quotes the name, which may be a secret that begins with an asterisk, and
+		// gives no line.
 		line, message = 0, "an alias (*name) has no anchor; a value that begins with * goes in quotes"
 	case strings.Contains(message, "expected ',' or '") && bytes.Contains(data, []byte("${")):
 		message += "; between brackets, ${NAME} goes in quotes"

@@ -242,8 +242,9 @@ func TestParseReturnsFieldErrors(t *testing.T) {
 	require.EqualError(t, errors.Unwrap(field), "is not between 1024 and 1572864")
 }
 
-// FuzzParse checks that nothing panics, that what is accepted is valid, that everything else is reported as field errors
-// in the order of their lines, and that no error shows what a variable or a file holds.
+// FuzzParse checks that nothing panics, that what is accepted is valid, that everything else is
+// reported as field errors in the order of their lines, and that no error shows what a variable or
+// a file holds.
 func FuzzParse(f *testing.F) {
 	const marker = "PlantedMarkerXq7"
 	f.Add([]byte(fullFile))

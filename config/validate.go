@@ -41,8 +41,8 @@ var ownHeaders = []string{
 // ownHeaderPrefixes begin the names of further headers that are Courier's own. Lower case.
 var ownHeaderPrefixes = []string{"courier-", "webhook-"}
 
-// Validate checks the whole configuration and returns every problem as a [*FieldError], joined, or nil. It has no
-// effects and looks nothing up.
+// Validate checks the whole configuration and returns every problem as a [*FieldError], joined, or
+// nil. It has no effects and looks nothing up.
 func (c Config) Validate() error { return join(c.problems()) }
 
 func (c Config) problems() []*FieldError {
@@ -68,15 +68,16 @@ func (c Config) problems() []*FieldError {
 	for i, destination := range c.Destinations {
 		v.notify(member(item("destinations", i), "notify"), destination, names)
 	}
-	// Last, so that a former name is compared with every name, and notify knows current names alone.
+	// Last, so that a former name is compared with every name, and notify knows current names
+	// alone.
 	for i, destination := range c.Destinations {
 		v.formerly(member(item("destinations", i), "formerly"), destination.Formerly, names)
 	}
 	return v.problems
 }
 
-// A validator gathers problems. Its messages never hold the value, which may be a secret or come from a variable:
-// the value is a field of its own, which can be left out.
+// A validator gathers problems. Its messages never hold the value, which may be a secret or come
+// from a variable: the value is a field of its own, which can be left out.
 type validator struct{ problems []*FieldError }
 
 func (v *validator) add(field, value, format string, args ...any) {
@@ -100,7 +101,8 @@ func (u unique) seen(value, field string) (first string, seen bool) {
 
 func (v *validator) installations(c Config) {
 	if len(c.Installations) > 0 && len(c.SealingKeys) == 0 {
-		v.addFor("installations", "sealing_keys", "", "is required, because installations are given; make a key with `openssl rand -base64 32`")
+		v.addFor("installations", "sealing_keys", "",
+			"is required, because installations are given; make a key with `openssl rand -base64 32`")
 	}
 	ids := unique{}
 	for i, installation := range c.Installations {
@@ -155,7 +157,8 @@ func (v *validator) secrets(field string, secrets []Secret) {
 		case twice:
 			v.add(field, "", "is the same as %s", first)
 		case strings.ContainsFunc(secret.Reveal(), unicode.IsControl):
-			// A line break at the end of a file or variable is the usual cause of signatures that never match.
+			// A line break at the end of a file or variable is the usual cause of signatures that
+			// never match.
 			v.add(field, "", "holds a line break or another control character")
 		}
 	}

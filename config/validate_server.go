@@ -38,8 +38,8 @@ func (v *validator) listen(listen string) {
 	}
 }
 
-// IsLoopback reports whether only this machine can reach an address, given with or without its port. A name other than
-// localhost could lead anywhere.
+// IsLoopback reports whether only this machine can reach an address, given with or without its
+// port. A name other than localhost could lead anywhere.
 func IsLoopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -104,7 +104,8 @@ func (v *validator) tls(t TLS) {
 
 func (v *validator) encryption(c Config) {
 	if c.EncryptPayloads && len(c.SealingKeys) == 0 {
-		v.addFor("encrypt_payloads", "sealing_keys", "", "is required, because encrypt_payloads is true; make a key with `openssl rand -base64 32`")
+		v.addFor("encrypt_payloads", "sealing_keys", "",
+			"is required, because encrypt_payloads is true; make a key with `openssl rand -base64 32`")
 	}
 	for i, origin := range c.UIOrigins {
 		u, err := url.Parse(origin)

@@ -105,8 +105,8 @@ func (s substitution) file(path string) (string, error) {
 	return text, nil
 }
 
-// readRegularFile reads a file of at most maxReferencedBytes. A pipe or a device is refused, because
-// opening or reading one may never end.
+// readRegularFile reads a file of at most maxReferencedBytes. A pipe or a device is refused,
+// because opening or reading one may never end.
 func readRegularFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
