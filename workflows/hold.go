@@ -172,6 +172,12 @@ func (h *hold) run(ctx workflow.Context) (ReleaseResult, error) {
 func (h *hold) receive(ctx workflow.Context) (inputs []holdInput) {
 	take := func(input holdInput) { inputs = append(inputs, input) }
 	selector := workflow.NewSelector(ctx)
+	// Signals of two names lose their order within a task. An operator has the last
+	// word; a destination that still fails is reported again.
+	selector.AddReceive(h.setFailing, func(c workflow.ReceiveChannel, _ bool) {
+		c.ReceiveAsync(nil)
+		take(inputFailing)
+	})
 	selector.AddReceive(h.setHeld, func(c workflow.ReceiveChannel, _ bool) {
 		var held bool
 		if c.ReceiveAsync(&held); held {
@@ -179,10 +185,6 @@ func (h *hold) receive(ctx workflow.Context) (inputs []holdInput) {
 		} else {
 			take(inputResume)
 		}
-	})
-	selector.AddReceive(h.setFailing, func(c workflow.ReceiveChannel, _ bool) {
-		c.ReceiveAsync(nil)
-		take(inputFailing)
 	})
 	selector.AddReceive(h.cancelled, func(c workflow.ReceiveChannel, _ bool) {
 		c.ReceiveAsync(nil)
