@@ -32,7 +32,7 @@ type Journal interface {
 
 // ErrGone is returned when Temporal no longer waits for an execution of
 // SendWebhook: it was taken for lost and is done again, or its delivery is over.
-var ErrGone = errors.New("Temporal no longer waits for this execution of the activity")
+var ErrGone = errors.New("the execution of the activity is no longer waited for")
 
 const (
 	// firstPause and lastPause bound the wait before a call to Temporal that

@@ -21,10 +21,22 @@ import (
 
 // stored are all the types whose JSON lies in Temporal.
 var stored = []any{
-	activities.Attempt{}, activities.ExpressInput{}, activities.SendWebhookInput{}, activities.SendWebhookResult{}, activities.Webhook{},
-	workflows.Continuation{}, workflows.DeliveryInput{}, workflows.DeliveryResult{}, workflows.HeldNotice{}, workflows.HoldInput{},
-	workflows.NoticeDelivery{}, workflows.RedeliveryInput{}, workflows.RedeliveryProgress{}, workflows.ReleaseInput{},
-	workflows.ReleaseResult{}, workflows.UndeliveredNotice{},
+	activities.Attempt{},
+	activities.ExpressInput{},
+	activities.SendWebhookInput{},
+	activities.SendWebhookResult{},
+	activities.Webhook{},
+	workflows.Continuation{},
+	workflows.DeliveryInput{},
+	workflows.DeliveryResult{},
+	workflows.HeldNotice{},
+	workflows.HoldInput{},
+	workflows.NoticeDelivery{},
+	workflows.RedeliveryInput{},
+	workflows.RedeliveryProgress{},
+	workflows.ReleaseInput{},
+	workflows.ReleaseResult{},
+	workflows.UndeliveredNotice{},
 }
 
 // notStored are the string constants of the two packages that no one finds in

@@ -68,6 +68,7 @@ func (s holdState) through(inputs []holdInput) (next holdState, begins bool) {
 		switch input {
 		case inputProbeOK, inputProbeFailed, inputReleased, inputReleaseFailed:
 			begins = true
+		default: // an input from outside begins nothing by itself
 		}
 	}
 	return next, begins || next != s

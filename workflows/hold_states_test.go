@@ -114,6 +114,7 @@ func problem(initial holdState, inputs []holdInput, cuts int) string {
 				paused = true
 			case inputResume:
 				paused = false
+			default:
 			}
 		}
 		if paused && w.state != holdPaused {
