@@ -1,7 +1,7 @@
-// Package activities holds everything of a delivery that touches the network:
-// SendWebhook, which resolves a destination, signs the event, sends it,
-// classifies the reply and keeps the attempt log. It knows neither the
-// configuration's format nor how events come in, nor the workflow that calls it.
+// Package activities holds everything of a delivery that touches the network: SendWebhook, which
+// resolves a destination, signs the event, sends it, classifies the reply and keeps the attempt
+// log. It knows neither the configuration's format nor how events come in, nor the workflow that
+// calls it.
 package activities
 
 import (
@@ -37,9 +37,9 @@ type Options struct {
 	Runs Runs
 	// Log takes one line for each attempt that fails. Required.
 	Log *slog.Logger
-	// EgressProxy is the http, https or socks5 URL of the proxy through which
-	// requests go, except those to targets with AllowPrivate; empty for none. It
-	// may hold a password, and the Activities do not keep it.
+	// EgressProxy is the http, https or socks5 URL of the proxy through which requests go, except
+	// those to targets with AllowPrivate; empty for none. It may hold a password, and the
+	// Activities do not keep it.
 	EgressProxy string
 	// Worker is the identity that the attempt log shows.
 	Worker string
@@ -49,22 +49,21 @@ type Options struct {
 	Random func() float64
 }
 
-// Holds knows which destinations are held, and hears how attempts go, so that
-// one that has been failing for long can be held.
+// Holds knows which destinations are held, and hears how attempts go, so that one that has been
+// failing for long can be held.
 type Holds interface {
 	// Held is whether the deliveries to a destination are to be held back now.
 	Held(ctx context.Context, destination string) bool
-	// Report tells how an attempt went: whether the destination is able to take
-	// webhooks, which it also is when it rejects one.
-	Report(ctx context.Context, destination string, able bool)
+	// Report tells how an attempt went: whether the destination is healthy, which it also is when
+	// it rejects one.
+	Report(ctx context.Context, destination string, healthy bool)
 }
 
 // Runs knows how runs of deliveries began.
 type Runs interface {
 	// Event is the event that a run delivers, byte for byte.
 	Event(ctx context.Context, workflowID, runID string) ([]byte, error)
-	// FirstTask is when the first workflow task of a run was begun, and by which
-	// worker.
+	// FirstTask is when the first workflow task of a run was begun, and by which worker.
 	FirstTask(ctx context.Context, workflowID, runID string) (begun time.Time, worker string, err error)
 }
 
@@ -82,8 +81,7 @@ type Activities struct {
 	limiters        map[string]*limiter // of destinations with limits
 }
 
-// New makes the activities. It does no I/O. It panics when EgressProxy is not
-// a URL with a host.
+// New makes the activities. It does no I/O. It panics when EgressProxy is not a URL with a host.
 func New(o Options) *Activities {
 	if o.Now == nil {
 		o.Now = time.Now

@@ -14,8 +14,8 @@ import (
 	"github.com/gitbook-courier/courier/internal/hooktest"
 )
 
-// The budget counts requests: the log has an entry for each one that was or may
-// have been made, and for nothing else.
+// The budget counts requests: the log has an entry for each one that was or may have been made, and
+// for nothing else.
 
 func TestNothingIsSentBeforeItIsRecorded(t *testing.T) {
 	t.Parallel()
@@ -31,8 +31,8 @@ func TestNothingIsSentBeforeItIsRecorded(t *testing.T) {
 	require.Len(t, receiver.Requests(), 1)
 }
 
-// When the record may not have been made, or says that the delivery is not to be
-// sent, no request follows and the entry is taken back.
+// When the record may not have been made, or says that the delivery is not to be sent, no request
+// follows and the entry is taken back.
 func TestARequestThatIsNotMadeLeavesNoEntry(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -158,8 +158,7 @@ func (failing) Failed(context.Context, []byte, []activities.Attempt, error) erro
 	return errors.New("Temporal cannot be reached")
 }
 
-// A worker that could not report an attempt knows what came of it when Temporal
-// has it made again.
+// A worker that could not report an attempt knows what came of it when Temporal has it made again.
 func TestAnAttemptThatCouldNotBeReportedIsNotMadeAgain(t *testing.T) {
 	t.Parallel()
 	receiver := hooktest.New(t, hooktest.Answer{Status: 503})
@@ -181,8 +180,8 @@ func TestAnAttemptThatCouldNotBeReportedIsNotMadeAgain(t *testing.T) {
 	require.Equal(t, []string{"Unavailable"}, outcomesOf(logs[len(logs)-1]))
 }
 
-// Workflows of 0.2 pass the event along and a bare array as the log, and have to
-// be told when nothing could be sent.
+// Workflows of 0.2 pass the event along and a bare array as the log, and have to be told when
+// nothing could be sent.
 func TestWorkflowsOfEarlierReleasesAreServed(t *testing.T) {
 	t.Parallel()
 	receiver := hooktest.New(t)

@@ -10,35 +10,33 @@ import (
 	"github.com/gitbook-courier/courier/internal/codec"
 )
 
-// Failure types of SendWebhook, as the Temporal UI shows them. The first two
-// are retried, the others are final.
+// Failure types of SendWebhook, as the Temporal UI shows them. The first two are retried, the
+// others are final.
 const (
 	// FailureUnavailable is a network error, a timeout or a 5xx.
 	FailureUnavailable = "Unavailable"
 	// FailureRateLimited is a 429.
 	FailureRateLimited = "RateLimited"
-	// FailureRejected is a 4xx other than 429: sending the same again is
-	// pointless. So it is for what could not stand in a header.
+	// FailureRejected is a 4xx other than 429: sending the same again is pointless. So it is for
+	// what could not stand in a header.
 	FailureRejected = "Rejected"
 	// FailureRedirected is a 3xx, which is not followed: a followed POST becomes an empty GET.
 	FailureRedirected = "Redirected"
-	// FailureAddressForbidden is an address that Courier does not connect to:
-	// loopback, private and the like, unless the destination allows it; or a URL
-	// that cannot be used.
+	// FailureAddressForbidden is an address that Courier does not connect to: loopback, private and
+	// the like, unless the destination allows it; or a URL that cannot be used.
 	FailureAddressForbidden = "AddressForbidden"
-	// FailureDestinationUnknown is a destination that the configuration of the
-	// worker does not hold, or whose sealed secret it cannot open.
+	// FailureDestinationUnknown is a destination that the configuration of the worker does not
+	// hold, or whose sealed secret it cannot open.
 	FailureDestinationUnknown = "DestinationUnknown"
 )
 
-// Failure types of an execution of SendWebhook that made no request. They are
-// outcomes of no attempt.
+// Failure types of an execution of SendWebhook that made no request. They are outcomes of no
+// attempt.
 const (
-	// FailureHeld ends the activity, because the deliveries to the destination are
-	// held. The workflow waits for the release, and then sends.
+	// FailureHeld ends the activity, because the deliveries to the destination are held. The
+	// workflow waits for the release, and then sends.
 	FailureHeld = "Held"
-	// FailureCancelled ends the activity, because its delivery was cancelled before
-	// the request.
+	// FailureCancelled ends the activity, because its delivery was cancelled before the request.
 	FailureCancelled = "Cancelled"
 	// FailureNoTurn is retried: the destination's limits left no turn.
 	FailureNoTurn = "NoTurn"
@@ -48,7 +46,7 @@ const (
 	FailureUnreadable = codec.FailureUnreadable
 )
 
-// finalFailures end the activity, whoever fails so.
+// finalFailures end the activity.
 var finalFailures = []string{
 	FailureRejected, FailureRedirected, FailureAddressForbidden, FailureDestinationUnknown, FailureHeld, FailureCancelled,
 }
@@ -67,9 +65,9 @@ type verdict struct {
 	notSent bool
 }
 
-// classify decides what an attempt came to: the reply's status and headers
-// decide when err is nil, otherwise err, the transport's error, does. It reads
-// no clock; now is for a Retry-After that is a date.
+// classify decides what an attempt came to: the reply's status and headers decide when err is nil,
+// otherwise err, the transport's error, does. It reads no clock; now is for a Retry-After that is a
+// date.
 func classify(statusCode int, header http.Header, err error, now time.Time) verdict {
 	if err != nil {
 		return classifyError(err)
@@ -91,8 +89,8 @@ func classify(statusCode int, header http.Header, err error, now time.Time) verd
 	}
 }
 
-// retryAfter reads the Retry-After header (RFC 9110, section 10.2.3): seconds
-// or a date. What is neither, or lies in the past, counts as absent.
+// retryAfter reads the Retry-After header (RFC 9110, section 10.2.3): seconds or a date. What is
+// neither, or lies in the past, counts as absent.
 func retryAfter(header http.Header, now time.Time) time.Duration {
 	value := strings.TrimSpace(header.Get("Retry-After"))
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {

@@ -29,9 +29,8 @@ const (
 	stageRequest
 )
 
-// sendError is why a request has no reply. It does not unwrap, and its text is one
-// of the reasons: those of the transport quote headers, certificates and name
-// servers.
+// sendError is why a request has no reply. It does not unwrap, and its text is one of the reasons:
+// those of the transport quote headers, certificates and name servers.
 type sendError struct {
 	err   error
 	stage stage
@@ -43,10 +42,10 @@ func (e *sendError) Error() string { return classifyError(e).reason }
 // errNotHTTP is a reply that is not HTTP although net/http takes it.
 var errNotHTTP = errors.New("malformed HTTP reply")
 
-// The reasons of attempts without a reply. They are all there are, besides those
-// of an addressError, a headerError and a proxyStatusError: no text that a
-// destination, its certificate, a proxy or a name server can influence stands in a
-// reason. An address that was dialled may follow.
+// The reasons of attempts without a reply. They are all there are, besides those of an
+// addressError, a headerError and a proxyStatusError: no text that a destination, its certificate,
+// a proxy or a name server can influence stands in a reason. An address that was dialled may
+// follow.
 const (
 	reasonForbidden      = "the address is private or reserved; set allow_private to permit it"
 	reasonHeader         = "a header of the destination cannot be sent; correct headers in the configuration"
@@ -125,8 +124,7 @@ func classifyError(err error) verdict {
 	return verdict{outcome: FailureUnavailable, reason: reasonOf(failed), retry: true}
 }
 
-// ownTrouble is the reason when this worker could not make the request, empty
-// otherwise.
+// ownTrouble is the reason when this worker could not make the request, empty otherwise.
 func ownTrouble(failed *sendError) string {
 	err := failed.err
 	if failed.stage == stageRequest && !isDial(err) {
@@ -253,8 +251,7 @@ func dialled(err error) string {
 	return ""
 }
 
-// reasonOfTLS is the reason for what went wrong in a TLS handshake, empty when
-// there was none.
+// reasonOfTLS is the reason for what went wrong in a TLS handshake, empty when there was none.
 func reasonOfTLS(failed *sendError) string {
 	err := failed.err
 	if reason := reasonOfCertificate(err); reason != "" {
@@ -263,8 +260,8 @@ func reasonOfTLS(failed *sendError) string {
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return reasonTLSToPlain
 	}
-	// An alert of the other end; of those after the handshake, TLS 1.3 refuses
-	// the client's certificate by one.
+	// An alert of the other end; of those after the handshake, TLS 1.3 refuses the client's
+	// certificate by one.
 	op, ok := errors.AsType[*net.OpError](err)
 	alert := ok && op.Op == "remote error"
 	if failed.stage != stageTLS && !alert {
@@ -307,8 +304,7 @@ func isEOF(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// http2StreamError has the fields of net/http's own stream error, which fills it
-// in errors.As.
+// http2StreamError has the fields of net/http's own stream error, which fills it in errors.As.
 type http2StreamError struct {
 	StreamID uint32
 	Code     uint32
@@ -323,8 +319,8 @@ var http2Codes = []string{
 	"REFUSED_STREAM", "CANCEL", "COMPRESSION_ERROR", "CONNECT_ERROR", "ENHANCE_YOUR_CALM", "INADEQUATE_SECURITY", "HTTP_1_1_REQUIRED",
 }
 
-// reasonOfHTTP2 is the reason for an error of HTTP/2, empty for others. Their
-// types are not exported.
+// reasonOfHTTP2 is the reason for an error of HTTP/2, empty for others. Their types are not
+// exported.
 func reasonOfHTTP2(err error) string {
 	if stream, ok := errors.AsType[http2StreamError](err); ok {
 		if int64(stream.Code) < int64(len(http2Codes)) {
@@ -353,8 +349,7 @@ func reasonOfHTTP2(err error) string {
 	return ""
 }
 
-// reasonOfHTTP is the reason for an error of HTTP/1.1, or for one that is not
-// known.
+// reasonOfHTTP is the reason for an error of HTTP/1.1, or for one that is not known.
 func reasonOfHTTP(failed *sendError) string {
 	text := failed.err.Error()
 	closed := isEOF(failed.err) || strings.Contains(text, "server closed idle connection") || errors.Is(failed.err, net.ErrClosed)

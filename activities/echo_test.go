@@ -28,8 +28,8 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// closedReasons matches the reasons that there are: the constants, each with
-// an address or the name of an HTTP/2 error behind it, and the statuses.
+// closedReasons matches the reasons that there are: the constants, each with an address or the name
+// of an HTTP/2 error behind it, and the statuses.
 func closedReasons(t *testing.T) *regexp.Regexp {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "classify_error.go", nil, 0)

@@ -24,8 +24,8 @@ import (
 )
 
 const (
-	// minConcealed is the least length of what excerpt conceals, in bytes: shorter
-	// values are words such as a team's name, and no secrets.
+	// minConcealed is the least length of what excerpt conceals, in bytes: shorter values are words
+	// such as a team's name, and no secrets.
 	minConcealed = 8
 	// maxEncodings bounds how often a reply is decompressed; more than once is odd.
 	maxEncodings = 3
@@ -33,10 +33,9 @@ const (
 	concealed = "[secret]"
 )
 
-// excerpt is the beginning of a reply as text, for the attempt log: decompressed,
-// in UTF-8, a page's words without its markup. Some destinations repeat the
-// request, as test servers and error pages do, so the secrets that it held are
-// replaced, also where they stand escaped.
+// excerpt is the beginning of a reply as text, for the attempt log: decompressed, in UTF-8, a
+// page's words without its markup. Some destinations repeat the request, as test servers and error
+// pages do, so the secrets that it held are replaced, also where they stand escaped.
 func (t Target) excerpt(body []byte, replied, sent http.Header) string {
 	if len(body) == 0 {
 		return "" // as most replies to webhooks are
@@ -63,8 +62,7 @@ func (t Target) excerpt(body []byte, replied, sent http.Header) string {
 	return strings.ToValidUTF8(text, "")
 }
 
-// decompress undoes the content encodings within bounds. What can't be undone
-// stays as it is.
+// decompress undoes the content encodings within bounds. What can't be undone stays as it is.
 func decompress(body []byte, header []string) []byte {
 	var encodings []string
 	for encoding := range strings.SplitSeq(strings.ToLower(strings.Join(header, ",")), ",") {
@@ -88,8 +86,7 @@ func decompress(body []byte, header []string) []byte {
 	return body
 }
 
-// decompressOnce is the beginning of what was compressed, as far as it can be
-// read.
+// decompressOnce is the beginning of what was compressed, as far as it can be read.
 func decompressOnce(body []byte, encoding string) []byte {
 	var (
 		reader io.Reader
@@ -115,8 +112,8 @@ func decompressOnce(body []byte, encoding string) []byte {
 	return plain
 }
 
-// decode puts text into UTF-8. A declared character set doesn't count for what is
-// plain UTF-8 as it stands.
+// decode puts text into UTF-8. A declared character set doesn't count for what is plain UTF-8 as it
+// stands.
 func decode(body []byte, contentType string) string {
 	if utf8.Valid(body) && !bytes.ContainsFunc(body, isControl) {
 		return string(body)
@@ -140,8 +137,8 @@ func isControl(r rune) bool {
 	return unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t'
 }
 
-// harmless leaves out what no reader sees, but terminals and programs act on:
-// control characters, NUL among them, and those that direct the writing.
+// harmless leaves out what no reader sees, but terminals and programs act on: control characters,
+// NUL among them, and those that direct the writing.
 func harmless(text string) string {
 	return strings.Map(func(r rune) rune {
 		if isControl(r) || r == '\r' || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029' {
@@ -209,14 +206,14 @@ var public = map[string]bool{
 	"courier-attempt": true, "x-gitbook-request-method": true,
 }
 
-// sent are the secrets that a request showed to its destination, and those that
-// sign, the longer ones before those that are parts of them.
+// sent are the secrets that a request showed to its destination, and those that sign, the longer
+// ones before those that are parts of them.
 func (t Target) sent(header http.Header) []string {
 	all := slices.Clone(t.Secrets)
 	add := func(name, value string) {
 		all = append(all, value)
-		// What follows the scheme of an Authorization stands alone in some logs,
-		// and so does the value of a cookie.
+		// Some logs show the part of an Authorization after its scheme alone, and
+		// the value of a cookie alone.
 		all = append(all, strings.FieldsFunc(value, func(r rune) bool { return r == ' ' || r == ';' || r == ',' })...)
 		if strings.EqualFold(name, "Cookie") {
 			for _, cookie := range strings.Split(value, ";") {
@@ -269,8 +266,8 @@ const maxEscaped = 6
 
 // conceal replaces a secret, also where it stands escaped.
 func conceal(text, secret string) string {
-	// No escape touches letters and digits, so what has not the longest run of
-	// them has not the secret.
+	// No escape touches letters and digits, so what has not the longest run of them has not the
+	// secret.
 	var longest string
 	for run := range strings.FieldsFuncSeq(secret, func(r rune) bool { return !isPlain(r) }) {
 		if len(run) > len(longest) {
@@ -283,13 +280,12 @@ func conceal(text, secret string) string {
 	return escaped(secret).ReplaceAllLiteralString(text, concealed)
 }
 
-// isPlain is whether a rune stands for itself everywhere.
+// isPlain is whether a rune is never escaped.
 func isPlain(r rune) bool {
 	return r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
 }
 
-// escaped matches a secret as it was sent, and as programs write it into URLs,
-// JSON and HTML.
+// escaped matches a secret as it was sent, and as programs write it into URLs, JSON and HTML.
 func escaped(secret string) *regexp.Regexp {
 	var pattern strings.Builder
 	for _, r := range secret {

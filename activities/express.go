@@ -14,16 +14,15 @@ const SendWebhookExpressType = "SendWebhookExpress"
 // ExpressInput is the input of SendWebhookExpress.
 type ExpressInput struct {
 	Webhook
-	// Repeated says that the delivery's first workflow task is done once more, so
-	// that its attempt may have been made before.
+	// Repeated says that the delivery's first workflow task is done once more, so that its attempt
+	// may have been made before.
 	Repeated bool `json:"repeated,omitempty"`
 }
 
-// SendWebhookExpress makes the first attempt of a delivery, as a local activity
-// in the delivery's first workflow task. A destination that was slow or failed
-// lately does not take the express lane, nor does one with limits; the result
-// then has no attempts. Its error is as SendWebhook's, with the log as its
-// details.
+// SendWebhookExpress makes the first attempt of a delivery, as a local activity in the delivery's
+// first workflow task. A destination that was slow or failed lately does not take the express lane,
+// nor does one with limits; the result then has no attempts. Its error is as SendWebhook's, with
+// the log as its details.
 func (a *Activities) SendWebhookExpress(ctx context.Context, in ExpressInput, event converter.RawValue) (SendWebhookResult, error) {
 	run := activity.GetInfo(ctx).WorkflowExecution
 	first, isNew := a.outcomes.begin(run.RunID, in.Repeated, a.Now())
@@ -47,8 +46,8 @@ func (a *Activities) SendWebhookExpress(ctx context.Context, in ExpressInput, ev
 	return o.result()
 }
 
-// expressAttempt makes the attempt, if the lane is open. An outcome without log
-// and error is that nothing was sent.
+// expressAttempt makes the attempt, if the lane is open. An outcome without log and error is that
+// nothing was sent.
 func (a *Activities) expressAttempt(ctx context.Context, in ExpressInput, workflowID string, body []byte) outcome {
 	started, name := a.Now(), a.current(in.Destination)
 	if a.limiters[name] != nil || !a.lanes.enter(name, started) {
@@ -69,8 +68,8 @@ func (a *Activities) expressAttempt(ctx context.Context, in ExpressInput, workfl
 	return o
 }
 
-// result is the outcome as SendWebhookExpress returns it: without the error that
-// is for Temporal's retries, but with the log, for the workflow.
+// result is the outcome as SendWebhookExpress returns it: without the error that is for Temporal's
+// retries, but with the log, for the workflow.
 func (o outcome) result() (SendWebhookResult, error) {
 	switch n := len(o.log); {
 	case isFinal(o.err):
@@ -83,9 +82,8 @@ func (o outcome) result() (SendWebhookResult, error) {
 	}
 }
 
-// lostAttempt is the log of a first attempt that another worker may have made
-// before it vanished; nil when none was made: a task that was lost on its way to
-// this very worker was not begun.
+// lostAttempt is the log of a first attempt that another worker may have made before it vanished;
+// nil when none was made: a task that was lost on its way to this very worker was not begun.
 func (a *Activities) lostAttempt(ctx context.Context, workflowID, runID string) []Attempt {
 	begun, worker, err := a.Runs.FirstTask(ctx, workflowID, runID)
 	if err == nil && worker == a.Worker && a.outcomes.wouldKnow(begun) {

@@ -48,8 +48,8 @@ func TestExpressLaneDelivers(t *testing.T) {
 	require.Equal(t, oddEvent, string(receiver.Requests()[0].Body))
 }
 
-// A failure that is to be retried carries the log, for the activity that takes
-// over; a final one is as it is outside of the lane.
+// A failure that is to be retried carries the log, for the activity that takes over; a final one is
+// as it is outside of the lane.
 func TestExpressLaneHandsOver(t *testing.T) {
 	t.Parallel()
 	send, _ := expressBench(t, targetOf(hooktest.New(t, hooktest.Answer{Status: 503})))
@@ -96,8 +96,8 @@ func TestExpressLaneIsNotForDestinationsWithLimits(t *testing.T) {
 	require.Empty(t, receiver.Requests())
 }
 
-// A workflow task that could not be reported is done again by the same worker,
-// which knows what the attempt came to, or by another, which does not.
+// A workflow task that could not be reported is done again by the same worker, which knows what the
+// attempt came to, or by another, which does not.
 func TestExpressLaneSendsOnceForEachRun(t *testing.T) {
 	t.Parallel()
 	repeated := first()
@@ -125,8 +125,7 @@ func TestExpressLaneSendsOnceForEachRun(t *testing.T) {
 	require.Len(t, receiver.Requests(), 1)
 }
 
-// The first execution makes no request, and fails as the attempt in the express
-// lane did.
+// The first execution makes no request, and fails as the attempt in the express lane did.
 func TestSendWebhookTakesOver(t *testing.T) {
 	t.Parallel()
 	failed := activities.Attempt{

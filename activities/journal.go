@@ -13,30 +13,28 @@ import (
 	"go.temporal.io/sdk/temporal"
 )
 
-// Journal keeps the attempt log of a running SendWebhook in Temporal. It is not
-// the SDK's heartbeat, which ends the activity when Temporal answers late.
+// Journal keeps the attempt log of a running SendWebhook in Temporal. It is not the SDK's
+// heartbeat, which ends the activity when Temporal answers late.
 type Journal interface {
-	// Sending records the log before the request that its last entry is about. It
-	// waits for a slow Temporal until ctx is done. An error other than the ones
-	// below means that it is unknown whether the log was recorded.
+	// Sending records the log before the request that its last entry is about. It waits for a slow
+	// Temporal until ctx is done. An error other than the ones below means that it is unknown
+	// whether the log was recorded.
 	//
-	// It returns an error for which temporal.IsCanceledError is true when the
-	// delivery is to be cancelled, activity.ErrActivityPaused when an operator
-	// has paused the activity (the log was recorded in both cases), and ErrGone
-	// when Temporal no longer waits for this execution.
+	// It returns an error for which temporal.IsCanceledError is true when the delivery is to be
+	// cancelled, activity.ErrActivityPaused when an operator has paused the activity (the log was
+	// recorded in both cases), and ErrGone when Temporal no longer waits for this execution.
 	Sending(ctx context.Context, taskToken []byte, log []Attempt) error
-	// Failed ends the execution with a failure and records the log, both or
-	// neither. It returns the error for the activity to return.
+	// Failed ends the execution with a failure and records the log, both or neither. It returns the
+	// error for the activity to return.
 	Failed(ctx context.Context, taskToken []byte, log []Attempt, failure error) error
 }
 
-// ErrGone is returned when Temporal no longer waits for an execution of
-// SendWebhook: it was taken for lost and is done again, or its delivery is over.
+// ErrGone is returned when Temporal no longer waits for an execution of SendWebhook: it was taken
+// for lost and is done again, or its delivery is over.
 var ErrGone = errors.New("the execution of the activity is no longer waited for")
 
 const (
-	// firstPause and lastPause bound the wait before a call to Temporal that
-	// failed is made again.
+	// firstPause and lastPause bound the wait before a call to Temporal that failed is made again.
 	firstPause, lastPause = 50 * time.Millisecond, 2 * time.Second
 	// callTimeout bounds one call to Temporal.
 	callTimeout = 10 * time.Second
@@ -50,8 +48,8 @@ type TemporalJournal struct {
 	failures  converter.FailureConverter
 }
 
-// NewTemporalJournal makes a journal for the activities of the client's
-// namespace, with the client's own converters. It does no I/O.
+// NewTemporalJournal makes a journal for the activities of the client's namespace, with the
+// client's own converters. It does no I/O.
 func NewTemporalJournal(c client.Client, namespace string, payloads converter.DataConverter, failures converter.FailureConverter) *TemporalJournal {
 	return &TemporalJournal{client: c, namespace: namespace, payloads: payloads, failures: failures}
 }
@@ -67,9 +65,8 @@ func (j *TemporalJournal) Sending(ctx context.Context, taskToken []byte, log []A
 	})
 }
 
-// Failed implements Journal. The activity is told that its result comes in
-// another way. When it could not be recorded, the SDK tries to report the
-// failure without the log.
+// Failed implements Journal. The activity is told that its result comes in another way. When it
+// could not be recorded, the SDK tries to report the failure without the log.
 func (j *TemporalJournal) Failed(ctx context.Context, taskToken []byte, log []Attempt, failure error) error {
 	details, err := j.payloads.ToPayloads(log)
 	if err != nil {

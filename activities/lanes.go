@@ -6,20 +6,19 @@ import (
 )
 
 const (
-	// slowAttempt is how long a request may take in the express lane before its
-	// destination counts as slow.
+	// slowAttempt is how long a request may take in the express lane before its destination counts
+	// as slow.
 	slowAttempt = time.Second
-	// laneClosed is for how long a destination that was slow or unable does not
-	// take the express lane.
+	// laneClosed is for how long a destination that was slow or failed does not take the express
+	// lane.
 	laneClosed = 10 * time.Second
-	// laneWidth bounds the requests to one destination that are in the express
-	// lane, so that one that has just become slow holds few workflow tasks.
+	// laneWidth bounds the requests to one destination that are in the express lane, so that one
+	// that has just become slow holds few workflow tasks.
 	laneWidth = 64
 )
 
-// lanes is the express lane of each destination: who may make the first
-// attempt of a delivery in the delivery's first workflow task. It goes by what
-// this worker has seen itself.
+// lanes is the express lane of each destination: who may make the first attempt of a delivery in
+// the delivery's first workflow task. It relies on the requests of this worker alone.
 type lanes struct {
 	mu sync.Mutex
 	of map[string]*lane
@@ -35,8 +34,8 @@ func newLanes() *lanes {
 	return &lanes{of: make(map[string]*lane)}
 }
 
-// enter is whether a request to the destination may take the express lane now;
-// if so, leave must be called at its end.
+// enter is whether a request to the destination may take the express lane now; if so, leave must be
+// called at its end.
 func (l *lanes) enter(destination string, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -68,8 +67,8 @@ func (l *lanes) leave(destination string, started time.Time) {
 }
 
 // report tells how a request went, in the express lane or out of it.
-func (l *lanes) report(destination string, able bool, took time.Duration, now time.Time) {
-	if able && took <= slowAttempt {
+func (l *lanes) report(destination string, healthy bool, took time.Duration, now time.Time) {
+	if healthy && took <= slowAttempt {
 		return
 	}
 	l.mu.Lock()

@@ -9,12 +9,11 @@ import (
 )
 
 const (
-	// maxTurnWait is how long an execution waits in the worker for its turn, well
-	// within HeartbeatTimeout. One whose turn is further away comes back by then.
+	// maxTurnWait is how long an execution waits in the worker for its turn, well within
+	// HeartbeatTimeout. One whose turn is further away comes back by then.
 	maxTurnWait = 8 * time.Second
-	// An execution comes back within these bounds: soon enough to notice that the
-	// limits have changed, and the later the more of them there are, so that they
-	// cost Temporal little.
+	// An execution comes back within these bounds: soon enough to notice that the limits have
+	// changed, and the later the more of them there are, so that they cost Temporal little.
 	minComeBack, maxComeBack, perAway = 30 * time.Second, 5 * time.Minute, 100 * time.Millisecond
 	// typicalRequest is how long a request takes until some have been seen.
 	typicalRequest = 100 * time.Millisecond
@@ -28,9 +27,9 @@ type Limits struct {
 	PerSecond float64
 }
 
-// limiter bounds the requests to one destination. Executions of SendWebhook wait
-// in the worker as long as their turn is near. The others come back at times that
-// are as far apart as turns are, so that a long backlog waits in Temporal.
+// limiter bounds the requests to one destination. Executions of SendWebhook wait in the worker as
+// long as their turn is near. The others come back at times that are as far apart as turns are, so
+// that a long backlog waits in Temporal.
 type limiter struct {
 	free chan struct{} // nil without a bound
 	rate *rate.Limiter
@@ -41,8 +40,8 @@ type limiter struct {
 	mu      sync.Mutex
 	waiting int
 	took    time.Duration // a request, on average
-	// comeBack is when the latest execution comes back that was sent away. away
-	// counts those sent away since began, and awayBefore in as long a time before.
+	// comeBack is when the latest execution comes back that was sent away. away counts those sent
+	// away since began, and awayBefore in as long a time before.
 	comeBack         time.Time
 	began            time.Time
 	away, awayBefore int
@@ -60,9 +59,9 @@ func newLimiter(bounds Limits, now func() time.Time) *limiter {
 	return l
 }
 
-// wait waits for a turn while it is near, until ctx is done or the worker stops.
-// done must be called at the request's end. Without a turn done is nil, and
-// comeBack is after how long to try again.
+// wait waits for a turn while it is near, until ctx is done or the worker stops. done must be
+// called at the request's end. Without a turn done is nil, and comeBack is after how long to try
+// again.
 func (l *limiter) wait(ctx context.Context, stopping <-chan struct{}) (done func(), comeBack time.Duration) {
 	if comeBack := l.enter(); comeBack > 0 {
 		return nil, comeBack
@@ -122,9 +121,9 @@ func (l *limiter) sendAway() time.Duration {
 	return l.later()
 }
 
-// later is after how long the next one comes back that is sent away: as far after
-// the one before as turns are apart, or closer, where they are so many that all
-// would not come back in time. It must be called with the lock held.
+// later is after how long the next one comes back that is sent away: as far after the one before as
+// turns are apart, or closer, where they are so many that all would not come back in time. It must
+// be called with the lock held.
 func (l *limiter) later() time.Duration {
 	now, interval := l.now(), l.interval()
 	within := l.countAway(now)
@@ -136,8 +135,8 @@ func (l *limiter) later() time.Duration {
 	return l.comeBack.Sub(now)
 }
 
-// countAway counts one that is sent away, and returns the time within which each
-// of them comes back. It must be called with the lock held.
+// countAway counts one that is sent away, and returns the time within which each of them comes
+// back. It must be called with the lock held.
 func (l *limiter) countAway(now time.Time) time.Duration {
 	within := func() time.Duration {
 		return max(minComeBack, min(maxComeBack, time.Duration(max(l.away, l.awayBefore))*perAway))

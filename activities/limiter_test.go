@@ -75,8 +75,8 @@ func TestLimiterSendsAwayWhenNoTurnIsNear(t *testing.T) {
 	}
 }
 
-// A long backlog goes out at the rate, and its executions are few: those that
-// are sent away come back one after the other.
+// A long backlog goes out at the rate, and its executions are few: those that are sent away come
+// back one after the other.
 func TestLimiterServesABacklogAtItsPace(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -14,8 +14,8 @@ type outcome struct {
 	log []Attempt
 	// err is the failure, nil when the attempt delivered.
 	err error
-	// unsent says that the attempt after the log was not made, although its entry
-	// may have been stored.
+	// unsent says that the attempt after the log was not made, although its entry may have been
+	// stored.
 	unsent bool
 }
 
@@ -24,9 +24,8 @@ func (o outcome) isKnown() bool {
 	return !o.unsent && len(o.log) > 0 && o.log[len(o.log)-1].Outcome != OutcomeInterrupted
 }
 
-// outcomes remembers the latest attempts of this worker, by run id. When Temporal
-// does not learn of one and has it made again, it is not: the request was made,
-// and must not be made twice.
+// outcomes remembers the latest attempts of this worker, by run id. When Temporal does not learn of
+// one and has it made again, it is not: the request was made, and must not be made twice.
 type outcomes struct {
 	mu    sync.Mutex
 	byRun map[string]*known
@@ -36,8 +35,7 @@ type outcomes struct {
 	forgotten time.Time
 }
 
-// known is an attempt that this worker has begun. Its outcome is there when over
-// is closed.
+// known is an attempt that this worker has begun. Its outcome is there when over is closed.
 type known struct {
 	began time.Time
 	over  chan struct{}
@@ -48,8 +46,8 @@ func newOutcomes() *outcomes {
 	return &outcomes{byRun: make(map[string]*known)}
 }
 
-// begin begins the first attempt of a run. If it is repeated and this worker has
-// begun it before, it returns that one and false.
+// begin begins the first attempt of a run. If it is repeated and this worker has begun it before,
+// it returns that one and false.
 func (o *outcomes) begin(runID string, repeated bool, now time.Time) (first *known, isNew bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -93,8 +91,7 @@ func (o *outcomes) add(runID string, k *known) *known {
 	return k
 }
 
-// recall is the outcome of the latest attempt of a run, if this worker made it
-// and it is over.
+// recall is the outcome of the latest attempt of a run, if this worker made it and it is over.
 func (o *outcomes) recall(runID string) (outcome, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -110,8 +107,7 @@ func (o *outcomes) recall(runID string) (outcome, bool) {
 	}
 }
 
-// wouldKnow is whether an attempt that began at that time would still be
-// remembered.
+// wouldKnow is whether an attempt that began at that time would still be remembered.
 func (o *outcomes) wouldKnow(began time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -9,16 +9,16 @@ import (
 	"go.temporal.io/sdk/temporal"
 )
 
-// ProbeEventType is the type of the event that a failing destination is probed
-// with. Receivers ignore types that they do not know, so any answer but 429 or
-// 5xx shows that the destination is able to take webhooks again.
+// ProbeEventType is the type of the event that a failing destination is probed with. Receivers
+// ignore types that they do not know, so any answer but 429 or 5xx shows that the destination is
+// able to take webhooks again.
 const ProbeEventType = "courier.probe"
 
 // probeTimeout bounds the request of a probe.
 const probeTimeout = 10 * time.Second
 
-// ProbeDestination sends a configured destination a probe, signed like any
-// delivery. It fails with a retryable error while the destination is unable.
+// ProbeDestination sends a configured destination a probe, signed like any delivery. It fails with
+// a retryable error while the destination is unable.
 func (a *Activities) ProbeDestination(ctx context.Context, destination string) error {
 	id := "probe_" + activity.GetInfo(ctx).WorkflowExecution.RunID
 	body, err := json.Marshal(map[string]string{"eventId": id, "type": ProbeEventType})

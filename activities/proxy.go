@@ -10,8 +10,8 @@ import (
 	"code.dny.dev/ssrf"
 )
 
-// proxyTransport sends requests through the egress proxy, which resolves the
-// names, so of the address behind a name nothing is known here.
+// proxyTransport sends requests through the egress proxy, which resolves the names, so of the
+// address behind a name nothing is known here.
 type proxyTransport struct {
 	*way
 	guard *ssrf.Guardian
@@ -19,8 +19,8 @@ type proxyTransport struct {
 	name string
 }
 
-// newProxyTransport makes transport go through the proxy. It panics when the
-// URL cannot be used, which the configuration's validation has refused.
+// newProxyTransport makes transport go through the proxy. It panics when the URL cannot be used,
+// which the configuration's validation has refused.
 func newProxyTransport(transport *http.Transport, guard *ssrf.Guardian, proxy string) *proxyTransport {
 	u, err := url.Parse(proxy)
 	if err != nil || u.Hostname() == "" {
@@ -67,8 +67,8 @@ func (e *proxyError) Unwrap() error { return e.err }
 
 func (e *proxyError) prefix() string { return "through the egress proxy " + e.proxy + ": " }
 
-// proxyStatusError is the status by which the proxy refused a request. Of its
-// answer, nothing else is shown.
+// proxyStatusError is the status by which the proxy refused a request. Of its answer, nothing else
+// is shown.
 type proxyStatusError int
 
 func (e proxyStatusError) Error() string {

@@ -18,8 +18,8 @@ func TestRetryPolicy(t *testing.T) {
 	}, RetryPolicy())
 }
 
-// The policy that Temporal applies by itself and the waits that SendWebhook
-// asks for must be the same schedule.
+// The policy that Temporal applies by itself and the waits that SendWebhook asks for must be the
+// same schedule.
 func TestDelayWithoutJitterIsThePolicy(t *testing.T) {
 	t.Parallel()
 	policy := RetryPolicy()

@@ -22,39 +22,39 @@ import (
 // SendWebhookType is the activity type of SendWebhook.
 const SendWebhookType = "SendWebhook"
 
-// AttemptFailedSignal is the signal by which SendWebhook reports to its workflow
-// an attempt that failed and will be followed by another. Its argument is the
-// Attempt. It serves the workflow's current details and its search attribute;
-// the log that counts is the one in the heartbeat details.
+// AttemptFailedSignal is the signal by which SendWebhook reports to its workflow an attempt that
+// failed and will be followed by another. Its argument is the Attempt. It serves the workflow's
+// current details and its search attribute; the log that counts is the one in the heartbeat
+// details.
 const AttemptFailedSignal = "AttemptFailed"
 
 // signalTimeout bounds the signal, which must not hold up the attempt's failure.
 const signalTimeout = 2 * time.Second
 
 const (
-	// SendGrace is how much longer than its request an execution of SendWebhook
-	// may take: to wait for its turn, and for a Temporal that answers slowly.
+	// SendGrace is how much longer than its request an execution of SendWebhook may take: to wait
+	// for its turn, and for a Temporal that answers slowly.
 	SendGrace = time.Minute
-	// HeartbeatTimeout is after how long without a heartbeat an execution of
-	// SendWebhook counts as lost with its worker.
+	// HeartbeatTimeout is after how long without a heartbeat an execution of SendWebhook counts as
+	// lost with its worker.
 	HeartbeatTimeout = 15 * time.Second
-	// heartbeatInterval is the pause between two heartbeats during a request. Most
-	// requests end before the first.
+	// heartbeatInterval is the pause between two heartbeats during a request. Most requests end
+	// before the first.
 	heartbeatInterval = 5 * time.Second
 	// soon is the wait before an execution that could not send is repeated.
 	soon = time.Second
 )
 
-// Webhook is the webhook of one delivery, except for the event itself: where it
-// goes, and by which schedule.
+// Webhook is the webhook of one delivery, except for the event itself: where it goes, and by which
+// schedule.
 type Webhook struct {
-	// Destination is the name of a configured destination, or InstallationPrefix
-	// and the id of an installation.
+	// Destination is the name of a configured destination, or InstallationPrefix and the id of an
+	// installation.
 	Destination string `json:"destination"`
 	// EventID is the event's eventId, sent as webhook-id.
 	EventID string `json:"eventId"`
-	// Sealed is an installation's webhook, sealed by SealWebhook for the
-	// delivery's workflow id; empty for configured destinations.
+	// Sealed is an installation's webhook, sealed by SealWebhook for the delivery's workflow id;
+	// empty for configured destinations.
 	Sealed []byte `json:"sealed,omitempty"`
 	// TimeoutMs bounds one attempt, in milliseconds.
 	TimeoutMs int64 `json:"timeoutMs"`
@@ -81,23 +81,23 @@ func milliseconds(ms int64) time.Duration { return time.Duration(ms) * time.Mill
 // SendWebhookInput is the input of SendWebhook.
 type SendWebhookInput struct {
 	Webhook
-	// Log holds the attempts made before: the one in the express lane, or all
-	// until the delivery was held. They count, and stay in the log.
+	// Log holds the attempts made before: the one in the express lane, or all until the delivery
+	// was held. They count, and stay in the log.
 	Log AttemptLog `json:"attempts"`
-	// HandedOver says that the last attempt of Log has just been made by the
-	// express lane: the first execution makes no request, and fails as that
-	// attempt did, so that Temporal goes on from there with its retry policy.
+	// HandedOver says that the last attempt of Log has just been made by the express lane: the
+	// first execution makes no request, and fails as that attempt did, so that Temporal goes on
+	// from there with its retry policy.
 	HandedOver bool `json:"handedOver,omitempty"`
 }
 
-// AttemptLog is an attempt log in the input of SendWebhook. Its JSON is that of
-// SendWebhookResult, {"attempts":[…]}. Releases up to 0.2 put a bare array there.
-// They can't read the object, which is intended: they count every execution of
-// the activity as a request, and expect the event beside the input.
+// AttemptLog is an attempt log in the input of SendWebhook. Its JSON is that of SendWebhookResult,
+// {"attempts":[…]}. Releases up to 0.2 put a bare array there. They can't read the object, which is
+// intended: they count every execution of the activity as a request, and expect the event beside
+// the input.
 type AttemptLog struct {
 	Attempts []Attempt
-	// legacy is whether a workflow of 0.2 or before made the input. Its retry
-	// policy names Held, NoTurn and Unreadable as failures for the workflow.
+	// legacy is whether a workflow of 0.2 or before made the input. Its retry policy names Held,
+	// NoTurn and Unreadable as failures for the workflow.
 	legacy bool
 }
 
@@ -117,8 +117,7 @@ func (l *AttemptLog) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// UnmarshalJSON implements json.Unmarshaler. An input without a log is of 0.2 or
-// before.
+// UnmarshalJSON implements json.Unmarshaler. An input without a log is of 0.2 or before.
 func (in *SendWebhookInput) UnmarshalJSON(data []byte) error {
 	type plain SendWebhookInput
 	given := plain{Log: AttemptLog{legacy: true}}
@@ -129,14 +128,13 @@ func (in *SendWebhookInput) UnmarshalJSON(data []byte) error {
 
 // SendWebhookResult is the result of a delivered webhook.
 type SendWebhookResult struct {
-	// Attempts is the complete attempt log; its last entry delivered. It is empty
-	// when the express lane was closed and nothing was sent.
+	// Attempts is the complete attempt log; its last entry delivered. It is empty when the express
+	// lane was closed and nothing was sent.
 	Attempts []Attempt `json:"attempts"`
 }
 
-// EventPayload wraps an event for its way through Temporal: a payload with the
-// very bytes that came in, marked as JSON so that the Temporal UI shows it.
-// A data converter would re-encode them.
+// EventPayload wraps an event for its way through Temporal: a payload with the very bytes that came
+// in, marked as JSON so that the Temporal UI shows it. A data converter would re-encode them.
 func EventPayload(event []byte) converter.RawValue {
 	return converter.NewRawValue(&commonpb.Payload{
 		Metadata: map[string][]byte{converter.MetadataEncoding: []byte(converter.MetadataEncodingJSON)},
@@ -144,15 +142,14 @@ func EventPayload(event []byte) converter.RawValue {
 	})
 }
 
-// SendWebhook posts the event to its destination: at most one HTTP request for
-// each execution, with a fresh timestamp and signature. Its error is an
-// application error of one of the failure types; those that end the activity
-// have the attempt log as their details.
+// SendWebhook posts the event to its destination: at most one HTTP request for each execution, with
+// a fresh timestamp and signature. Its error is an application error of one of the failure types;
+// those that end the activity have the attempt log as their details.
 //
-// The budget counts requests. Before one is made, the log with an entry for it is
-// stored in Temporal; an execution that makes none adds no entry, however often
-// Temporal repeats it. The event is the one that the delivery's run began with;
-// only workflows of 0.2 and before pass it along.
+// The budget counts requests. Before one is made, the log with an entry for it is stored in
+// Temporal; an execution that makes none adds no entry, however often Temporal repeats it. The
+// event is the one that the delivery's run began with; only workflows of 0.2 and before pass it
+// along.
 func (a *Activities) SendWebhook(ctx context.Context, in SendWebhookInput, event converter.RawValue) (SendWebhookResult, error) {
 	s, err := a.newSending(ctx, in)
 	if err != nil {
@@ -202,9 +199,8 @@ type sending struct {
 	log []Attempt
 }
 
-// newSending reads the log: of the input, or the later one that an earlier
-// execution left in the heartbeat details. An error is a log that this worker
-// has no key for.
+// newSending reads the log: of the input, or the later one that an earlier execution left in the
+// heartbeat details. An error is a log that this worker has no key for.
 func (a *Activities) newSending(ctx context.Context, in SendWebhookInput) (*sending, error) {
 	s := &sending{Activities: a, in: in, info: activity.GetInfo(ctx), log: in.Log.Attempts}
 	if activity.HasHeartbeatDetails(ctx) {
@@ -223,16 +219,16 @@ func (a *Activities) newSending(ctx context.Context, in SendWebhookInput) (*send
 	return s, nil
 }
 
-// isInterrupted is whether the log ends with an attempt whose outcome was not
-// recorded. This worker may know it, if it could not report it.
+// isInterrupted is whether the log ends with an attempt whose outcome was not recorded. This worker
+// may know it, if it could not report it.
 func (s *sending) isInterrupted() bool {
 	return len(s.log) > 0 && s.log[len(s.log)-1].Outcome == OutcomeInterrupted
 }
 
 func (s *sending) run() string { return s.info.WorkflowExecution.RunID }
 
-// notNow ends the execution without a request; Temporal repeats it after the
-// wait. A workflow of 0.2 or before has to schedule the activity once more.
+// notNow ends the execution without a request; Temporal repeats it after the wait. A workflow of
+// 0.2 or before has to schedule the activity once more.
 func (s *sending) notNow(kind, reason string, wait time.Duration) (SendWebhookResult, error) {
 	if s.in.Log.legacy {
 		return SendWebhookResult{}, final(FailureNoTurn, reason, s.log)
@@ -264,8 +260,8 @@ func (a *Activities) newEntry(number int) Attempt {
 	return Attempt{Number: number, StartedAt: a.Now().UTC(), Outcome: OutcomeSending, Worker: a.Worker}
 }
 
-// recordSending stores the log before the request. It leaves the request its time,
-// and half of the rest to the report after it.
+// recordSending stores the log before the request. It leaves the request its time, and half of the
+// rest to the report after it.
 func (s *sending) recordSending(ctx context.Context, log []Attempt) error {
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
@@ -275,8 +271,8 @@ func (s *sending) recordSending(ctx context.Context, log []Attempt) error {
 	return s.Journal.Sending(ctx, s.info.TaskToken, log)
 }
 
-// unsent ends an execution whose request was not made although its entry may
-// have been stored: the log without the entry takes its place.
+// unsent ends an execution whose request was not made although its entry may have been stored: the
+// log without the entry takes its place.
 func (s *sending) unsent(ctx context.Context, err error) (SendWebhookResult, error) {
 	if errors.Is(err, ErrGone) {
 		return SendWebhookResult{}, activity.ErrResultPending
@@ -295,8 +291,7 @@ func (s *sending) unsent(ctx context.Context, err error) (SendWebhookResult, err
 // reasonNotSent is of FailureNotSent.
 const reasonNotSent = "no request could be made: this worker or Temporal is overloaded, or the activity was paused"
 
-// fail ends the execution with a failure and the log. It does so although the
-// worker stops.
+// fail ends the execution with a failure and the log. It does so although the worker stops.
 func (s *sending) fail(ctx context.Context, log []Attempt, failure error) (SendWebhookResult, error) {
 	reporting := context.WithoutCancel(ctx)
 	if deadline, ok := ctx.Deadline(); ok {
@@ -307,8 +302,7 @@ func (s *sending) fail(ctx context.Context, log []Attempt, failure error) (SendW
 	return SendWebhookResult{}, s.Journal.Failed(reporting, s.info.TaskToken, log, failure)
 }
 
-// whileAlive runs a request, and shows Temporal meanwhile that the worker is
-// alive.
+// whileAlive runs a request, and shows Temporal meanwhile that the worker is alive.
 func (s *sending) whileAlive(ctx context.Context, log []Attempt, request func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	over := make(chan struct{})
@@ -332,8 +326,8 @@ func (s *sending) whileAlive(ctx context.Context, log []Attempt, request func())
 	<-over
 }
 
-// try makes the request that the last entry of the log is about, and enters what
-// came of it. Without a log in the outcome, no request was made.
+// try makes the request that the last entry of the log is about, and enters what came of it.
+// Without a log in the outcome, no request was made.
 func (a *Activities) try(ctx context.Context, w Webhook, target Target, body []byte, log []Attempt) outcome {
 	entry := &log[len(log)-1]
 	verdict := a.attempt(ctx, w, target, body, entry)
@@ -372,8 +366,8 @@ func (s *sending) finish(ctx context.Context, o outcome) (SendWebhookResult, err
 	return s.fail(ctx, o.log, s.asFailed(last, s.left(last)))
 }
 
-// asFailed is the failure of an attempt, which Temporal follows with another
-// execution after the wait.
+// asFailed is the failure of an attempt, which Temporal follows with another execution after the
+// wait.
 func (s *sending) asFailed(last Attempt, wait time.Duration) error {
 	// No delay at all would mean the policy's own.
 	return retryable(failureType(last), last.Error, max(wait, time.Millisecond))
@@ -390,14 +384,14 @@ func failureType(failed Attempt) string {
 // left is how much of the wait after an attempt is left.
 func (s *sending) left(last Attempt) time.Duration {
 	wait := milliseconds(last.WaitMs)
-	// The duration was cut to milliseconds, and no wait may be too short.
-	// Another worker's clock may be behind.
+	// The duration was cut to milliseconds, and no wait may be too short. Another worker's clock
+	// may be behind.
 	ended := last.StartedAt.Add(milliseconds(last.DurationMs + 1))
 	return min(wait, wait-s.Now().Sub(ended))
 }
 
-// takeOver fails as the attempt in the express lane did, so that Temporal waits
-// for what is left of the wait.
+// takeOver fails as the attempt in the express lane did, so that Temporal waits for what is left of
+// the wait.
 func (s *sending) takeOver(ctx context.Context) (SendWebhookResult, error) {
 	log := slices.Clone(s.log)
 	last := &log[len(log)-1]
@@ -420,14 +414,13 @@ func isFinal(err error) bool {
 	return ok && failure.NonRetryable()
 }
 
-// retryable is a failure that Temporal follows with another execution after the
-// wait.
+// retryable is a failure that Temporal follows with another execution after the wait.
 func retryable(kind, reason string, wait time.Duration) error {
 	return temporal.NewApplicationErrorWithOptions(reason, kind, temporal.ApplicationErrorOptions{NextRetryDelay: wait})
 }
 
-// attempt makes one request and classifies its reply, which it enters into entry.
-// A request under way outlasts the end of the activity's context.
+// attempt makes one request and classifies its reply, which it enters into entry. A request under
+// way outlasts the end of the activity's context.
 func (a *Activities) attempt(ctx context.Context, w Webhook, target Target, body []byte, entry *Attempt) verdict {
 	body = gitbook.Redact(body, target.Redact)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timeout())
@@ -437,15 +430,15 @@ func (a *Activities) attempt(ctx context.Context, w Webhook, target Target, body
 	return classify(reply.statusCode, reply.header, err, a.Now())
 }
 
-// header makes the headers of a delivery: GitBook's, those of Standard
-// Webhooks, Courier's and the target's own.
+// header makes the headers of a delivery: GitBook's, those of Standard Webhooks, Courier's and the
+// target's own.
 func (a *Activities) header(target Target, eventID string, entry *Attempt, body []byte) http.Header {
 	header := make(http.Header, 8+len(target.Headers))
 	for name, value := range target.Headers {
 		header.Set(name, value)
 	}
-	// The names are written as their specifications do, not in Go's canonical
-	// case, for receivers that compare them letter by letter.
+	// The names are written as their specifications do, not in Go's canonical case, for receivers
+	// that compare them letter by letter.
 	now := a.Now()
 	for name, value := range map[string]string{
 		"Content-Type":                 "application/json",
@@ -467,9 +460,8 @@ func (a *Activities) logFailure(w Webhook, attempt Attempt) {
 		"outcome", attempt.Outcome, "reason", attempt.Error, "wait", milliseconds(attempt.WaitMs))
 }
 
-// signal reports a failed attempt to the workflow. A signal that is lost leaves
-// the workflow's current details and search attribute behind, nothing else, so
-// it is only logged.
+// signal reports a failed attempt to the workflow. A signal that is lost leaves the workflow's
+// current details and search attribute behind, nothing else, so it is only logged.
 func (s *sending) signal(ctx context.Context, attempt Attempt) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), signalTimeout)
 	defer cancel()

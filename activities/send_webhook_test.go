@@ -26,7 +26,7 @@ import (
 
 var clock = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 
-// signals records the attempts that the workflow is told of.
+// signals records the attempts that are reported to the workflow.
 type signals struct {
 	mu  sync.Mutex
 	all []activities.Attempt
@@ -45,8 +45,10 @@ type holds struct {
 	reported []bool
 }
 
-func (h *holds) Held(context.Context, string) bool             { return h.held }
-func (h *holds) Report(_ context.Context, _ string, able bool) { h.reported = append(h.reported, able) }
+func (h *holds) Held(context.Context, string) bool { return h.held }
+func (h *holds) Report(_ context.Context, _ string, healthy bool) {
+	h.reported = append(h.reported, healthy)
+}
 
 // runs is a Runs in which every run began a minute ago.
 type runs struct{ event string }
@@ -313,7 +315,7 @@ func TestSendWebhookSendsNothingWhileTheDestinationIsHeld(t *testing.T) {
 	require.Empty(t, b.journal.Logs())
 }
 
-// What was attempted before a hold counts.
+// Attempts before a hold count.
 func TestSendWebhookGoesOnWithTheAttemptsBefore(t *testing.T) {
 	t.Parallel()
 	receiver := hooktest.New(t, hooktest.Answer{Status: 500})
@@ -334,10 +336,10 @@ func TestSendWebhookGoesOnWithTheAttemptsBefore(t *testing.T) {
 
 func TestSendWebhookReportsHowTheDestinationDoes(t *testing.T) {
 	t.Parallel()
-	for status, able := range map[int]bool{200: true, 404: true, 302: true, 429: false, 500: false} {
+	for status, healthy := range map[int]bool{200: true, 404: true, 302: true, 429: false, 500: false} {
 		b := newBench(t, targetOf(hooktest.New(t, hooktest.Answer{Status: status})))
 		_, _ = b.send(input())
-		require.Equal(t, []bool{able}, b.holds.reported, status)
+		require.Equal(t, []bool{healthy}, b.holds.reported, status)
 	}
 }
 
@@ -507,8 +509,8 @@ func TestCompleteLog(t *testing.T) {
 	}
 }
 
-// The names in the log's JSON are read by people, in the Temporal UI, and by
-// programs; they must not change by accident.
+// The names in the log's JSON are read by people, in the Temporal UI, and by programs; they must
+// not change by accident.
 func TestAttemptJSON(t *testing.T) {
 	t.Parallel()
 	got, err := json.Marshal(activities.Attempt{

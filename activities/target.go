@@ -10,12 +10,12 @@ import (
 	"github.com/gitbook-courier/courier/internal/seal"
 )
 
-// InstallationPrefix begins the destination name of an installation: its URL
-// and secret come from GitBook with each event, not from the configuration.
+// InstallationPrefix begins the destination name of an installation: its URL and secret come from
+// GitBook with each event, not from the configuration.
 const InstallationPrefix = "installation."
 
-// Target is where a destination's webhooks go and how they are signed. It
-// holds secrets: it prints as [set] and never enters Temporal.
+// Target is where a destination's webhooks go and how they are signed. It holds secrets: it prints
+// as [set] and never enters Temporal.
 type Target struct {
 	// URL is the complete URL, query string included.
 	URL string
@@ -27,8 +27,7 @@ type Target struct {
 	Limits Limits
 	// AllowPrivate permits loopback, private and reserved addresses.
 	AllowPrivate bool
-	// Redact are the paths of members that are left out of the event, as
-	// gitbook.Redact has them.
+	// Redact are the paths of members that are left out of the event, as gitbook.Redact has them.
 	Redact []string
 }
 
@@ -41,12 +40,12 @@ func (t Target) GoString() string { return t.String() }
 // LogValue hides the target's secrets.
 func (t Target) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
-// Installations says whether the events of an installation are accepted, and
-// whether its webhook may have a private address.
+// Installations says whether the events of an installation are accepted, and whether its webhook
+// may have a private address.
 type Installations func(id string) (allowPrivate, accepted bool)
 
-// SealWebhook encrypts an installation's webhook for its way through
-// Temporal. The result opens only for the delivery with that id.
+// SealWebhook encrypts an installation's webhook for its way through Temporal. The result opens
+// only for the delivery with that id.
 func SealWebhook(keys *seal.Keyring, deliveryID string, webhook gitbook.Webhook) ([]byte, error) {
 	plain, err := json.Marshal(map[string]string{"url": webhook.URL, "secret": webhook.Secret})
 	if err != nil {
@@ -55,8 +54,7 @@ func SealWebhook(keys *seal.Keyring, deliveryID string, webhook gitbook.Webhook)
 	return keys.Seal(plain, []byte(deliveryID))
 }
 
-// resolve finds the target of a destination. Its errors are final and fit to
-// be shown.
+// resolve finds the target of a destination. Its errors are final and fit to be shown.
 func (a *Activities) resolve(destination, deliveryID string, sealed []byte) (Target, error) {
 	id, isInstallation := strings.CutPrefix(destination, InstallationPrefix)
 	if !isInstallation {

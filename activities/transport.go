@@ -15,15 +15,15 @@ import (
 )
 
 const (
-	// maxReplyRead bounds what is read of a reply, so that a connection can be
-	// used again without a destination being able to keep the worker busy.
+	// maxReplyRead bounds what is read of a reply, so that a connection can be used again without a
+	// destination keeping the worker busy.
 	maxReplyRead = 64 << 10
 	// maxReplyKept bounds what is kept of a reply in the attempt log.
 	maxReplyKept = 1 << 10
 	// maxIdle is for how long a connection without a request is kept.
 	maxIdle = 90 * time.Second
-	// graceAfterTimeout is for how long an attempt outlives its timeout at most:
-	// the transport ends by itself, unless it waits for a peer that reads nothing.
+	// graceAfterTimeout is for how long an attempt outlives its timeout at most: the transport ends
+	// by itself, unless it waits for a peer that reads nothing.
 	graceAfterTimeout = 500 * time.Millisecond
 )
 
@@ -38,16 +38,15 @@ func newDialer() *net.Dialer {
 	return &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
 }
 
-// newTransport makes the way to one kind of destination: those that may
-// have any address when guard is nil, otherwise those that must have a public
-// one. Requests go through the proxy unless it is empty; the connection to it
-// is not guarded. The proxies of the environment do not count.
+// newTransport makes the way to one kind of destination: those that may have any address when guard
+// is nil, otherwise those that must have a public one. Requests go through the proxy unless it is
+// empty; the connection to it is not guarded. The proxies of the environment do not count.
 //
-// It is used without an http.Client, which would follow redirects, and take one
-// whose Location is no URL for no reply at all.
+// It is used without an http.Client, which would follow redirects, and take one whose Location is
+// no URL for no reply at all.
 //
-// Connections are pooled by transport, so a connection to a private address that
-// one destination allows can never serve another that does not.
+// Connections are pooled by transport, so a connection to a private address that one destination
+// allows can never serve another that does not.
 func newTransport(dialer *net.Dialer, guard *ssrf.Guardian, proxy string) http.RoundTripper {
 	transport := &http.Transport{
 		ForceAttemptHTTP2:      true,
@@ -55,11 +54,10 @@ func newTransport(dialer *net.Dialer, guard *ssrf.Guardian, proxy string) http.R
 		MaxIdleConnsPerHost:    64,
 		IdleConnTimeout:        maxIdle,
 		MaxResponseHeaderBytes: maxReplyRead,
-		// The excerpt of the reply should be what the destination wrote,
-		// and no small reply should unfold into a large one.
+		// The excerpt of the reply should be what the destination wrote, and no small reply should
+		// unfold into a large one.
 		DisableCompression: true,
-		// A connection whose other end has vanished shows nothing of it. A ping
-		// finds out.
+		// A connection whose other end has vanished shows nothing of it. A ping finds out.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second, WriteByteTimeout: 10 * time.Second},
 	}
 	if proxy != "" {
@@ -93,9 +91,8 @@ type reply struct {
 	excerpt    string
 }
 
-// post sends the request and reads the reply within bounds, until ctx is done. An
-// error means that there was no reply; what goes wrong with the body of one does
-// not count.
+// post sends the request and reads the reply within bounds, until ctx is done. An error means that
+// there was no reply; what goes wrong with the body of one does not count.
 func post(ctx context.Context, transport http.RoundTripper, target Target, header http.Header, body []byte) (reply, error) {
 	u, err := parseURL(target.URL)
 	if err != nil {
@@ -142,9 +139,8 @@ func post(ctx context.Context, transport http.RoundTripper, target Target, heade
 	return came, nil
 }
 
-// once is the header of a request that must be sent once only. To net/http an
-// idempotency key allows it to send again unasked; it knows one by its canonical
-// name alone.
+// once is the header of a request that must be sent once only. To net/http an idempotency key
+// allows it to send again unasked; it knows one by its canonical name alone.
 func once(header http.Header) http.Header {
 	for _, name := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
 		if values, ok := header[name]; ok {
@@ -169,8 +165,8 @@ func (a answer) discard() {
 	}
 }
 
-// within is the result of f, or nil when f goes on for longer than ctx and a grace.
-// What f returns then goes to late, unless that is nil.
+// within is the result of f, or nil when f goes on for longer than ctx and a grace. What f returns
+// then goes to late, unless that is nil.
 func within[T any](ctx context.Context, f func() T, late func(T)) *T {
 	done := make(chan T, 1)
 	go func() { done <- f() }()

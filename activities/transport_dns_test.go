@@ -14,8 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// names is a DNS server that answers every question by the addresses it is
-// given, which may change.
+// names is a DNS server that answers every question by the addresses it is given, which may change.
 type names struct {
 	mu        sync.Mutex
 	addresses []netip.Addr
@@ -50,8 +49,8 @@ func (n *names) answer(addresses ...string) {
 	}
 }
 
-// reply answers a question (RFC 1035, section 4): its header and question, then
-// an A or AAAA record for each address of the kind that is asked for.
+// reply answers a question (RFC 1035, section 4): its header and question, then an A or AAAA record
+// for each address of the kind that is asked for.
 func (n *names) reply(question []byte) []byte {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -116,8 +115,8 @@ func twins(t *testing.T) (port string, public, private *atomic.Int32) {
 	return port, serve(first), serve(listen("127.0.0.1:" + port))
 }
 
-// The address is checked at each connection, after the name was resolved: a
-// name that led to a public address does not open a private one later.
+// The address is checked at each connection, after the name was resolved: a name that led to a
+// public address does not open a private one later.
 func TestNameThatChangesItsAnswerGainsNothing(t *testing.T) {
 	t.Parallel()
 	names := newNames(t)
@@ -163,7 +162,7 @@ func TestNameOfAnAddressThatIsNotPublicIsRefused(t *testing.T) {
 	for kind, addresses := range notPublic {
 		for _, address := range addresses {
 			if newGuard().SafeAddr(netip.MustParseAddr(address).Unmap()) == nil {
-				continue // As an answer it is the public IPv4 address that it stands for.
+				continue // As an answer it is the public IPv4 address within it.
 			}
 			names.answer(address)
 			_, err := post(t.Context(), transport, Target{URL: "https://hooks.example/"}, http.Header{}, nil)

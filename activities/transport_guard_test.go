@@ -48,8 +48,7 @@ func TestOnlyPublicAddressesPass(t *testing.T) {
 	}
 }
 
-// oddHosts are those that some resolver or proxy takes for an address that is
-// not public.
+// oddHosts are those that some resolver or proxy takes for an address that is not public.
 var oddHosts = []string{
 	"0x7f.1", "0X7F.0.0.1", "0x7f000001", "0x", "127.0x", "2130706433", "0177.0.0.1", "017700000001", "127.1", "127.0.1", "0", "1", "256.256.256.256",
 	"127.0.0.1.", "127.0.0.1..", "127.1.", "0x7f.1.", "evil.example.1", "example.0x7f", "00000127.0.0.1", "8.8.8.08",

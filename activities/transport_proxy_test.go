@@ -20,8 +20,8 @@ import (
 	"github.com/gitbook-courier/courier/internal/hooktest"
 )
 
-// passage is a proxy that takes every name for one destination, or refuses
-// everything with a status.
+// passage is a proxy that takes every name for one destination, or refuses everything with a
+// status.
 type passage struct {
 	destination string // host:port
 	refuse      int
@@ -88,8 +88,7 @@ func (p *passage) join(ctx context.Context, client net.Conn) {
 	_, _ = io.Copy(client, destination)
 }
 
-// socks serves SOCKS5 (RFC 1928, and RFC 1929 for the credentials) and joins
-// like the HTTP proxy.
+// socks serves SOCKS5 (RFC 1928, and RFC 1929 for the credentials) and joins like the HTTP proxy.
 func (p *passage) socks(t *testing.T) (address string) {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -291,7 +290,7 @@ func TestFailuresOfTheProxyAreRetriedAndNameIt(t *testing.T) {
 	}
 }
 
-// What a destination says itself, through the proxy, is its own.
+// The answer of a destination, through the proxy, is its own.
 func TestAnswersThroughTheProxyAreTheDestinations(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -14,8 +14,8 @@ import (
 	"github.com/gitbook-courier/courier/internal/hooktest"
 )
 
-// What an installation's administrator has entered gains no more than what the
-// configuration says of the installation.
+// The webhook that an installation's administrator has entered gains no more than the configuration
+// says of the installation.
 func TestSendWebhookGuardsAnInstallationsWebhook(t *testing.T) {
 	t.Parallel()
 	receiver := hooktest.New(t)
@@ -77,8 +77,8 @@ func TestSendWebhookRefusesAnEventIDThatIsNoHeader(t *testing.T) {
 	require.Empty(t, receiver.Requests())
 }
 
-// An event that was stored before the destination had the key is redacted too,
-// and the signature is that of what is sent.
+// An event that was stored before the destination had the key is redacted too, and the signature is
+// that of what is sent.
 func TestSendWebhookRedacts(t *testing.T) {
 	t.Parallel()
 	receiver := hooktest.New(t)

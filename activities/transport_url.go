@@ -14,10 +14,9 @@ type addressError struct{ reason string }
 
 func (e *addressError) Error() string { return e.reason }
 
-// parseURL reads the URL of a webhook as browsers do
-// (https://url.spec.whatwg.org): blanks around it do not count, what cannot stand
-// in a request line is percent-encoded, and an international host is put into its
-// ASCII form. It refuses what Courier never sends to, whoever configured it.
+// parseURL reads the URL of a webhook as browsers do (https://url.spec.whatwg.org): blanks around
+// it do not count, what cannot stand in a request line is percent-encoded, and an international
+// host is put into its ASCII form. It refuses addresses that Courier never sends to.
 func parseURL(raw string) (*url.URL, error) {
 	if strings.ContainsFunc(raw, unicode.IsControl) {
 		return nil, &addressError{"the webhook URL is not a URL"}
@@ -48,8 +47,8 @@ func parseURL(raw string) (*url.URL, error) {
 	return u, nil
 }
 
-// encodeURL percent-encodes what cannot stand in the path and query of a URL. What
-// is encoded already stays so.
+// encodeURL percent-encodes what cannot stand in the path and query of a URL. What is encoded
+// already stays so.
 func encodeURL(raw string) string {
 	const (
 		inQuery = ` "<>'`

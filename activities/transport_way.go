@@ -14,22 +14,22 @@ import (
 )
 
 const (
-	// maxUnused is for how long a connection may be without its first request:
-	// longer than any attempt.
+	// maxUnused is for how long a connection may be without its first request: longer than any
+	// attempt.
 	maxUnused = 45 * time.Second
-	// renewedFor is for how long an origin keeps connections of its own after it
-	// left a request without an answer: until the older ones have ended, which
-	// they do a maxIdle after their last request.
+	// renewedFor is for how long an origin keeps connections of its own after it left a request
+	// without an answer: until the older ones have ended, which they do a maxIdle after their last
+	// request.
 	renewedFor = 2 * maxIdle
 )
 
-// way is an http.Transport from which no connection that left a request without
-// an answer takes another one.
+// way is an http.Transport from which no connection that left a request without an answer takes
+// another one.
 //
-// Of such an origin, all connections made before count as suspect, because what
-// cut one off, such as a failover, has cut off the others too. net/http can't
-// close those of one origin, so the origin gets a transport of its own, and the
-// requests under way on the older connections are left in peace.
+// Of such an origin, all connections made before count as suspect, because what cut one off, such
+// as a failover, has cut off the others too. net/http can't close those of one origin, so the
+// origin gets a transport of its own, and the requests under way on the older connections are left
+// in peace.
 type way struct {
 	base *http.Transport
 
@@ -81,8 +81,8 @@ func (w *way) transport(origin string) *http.Transport {
 	return own.transport
 }
 
-// renew leaves the connections to an origin behind, unless that was done since
-// the request on used began.
+// renew leaves the connections to an origin behind, unless that was done since the request on used
+// began.
 func (w *way) renew(origin string, used *http.Transport) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -102,9 +102,8 @@ func (w *way) renew(origin string, used *http.Transport) {
 	w.renewed[origin] = renewal{w.base.Clone(), time.Now()}
 }
 
-// trip is one request and the connections that were made for it. net/http makes
-// them apart from the request, so that another may use them; those that never
-// came to be used would outlive it.
+// trip is one request and the connections that were made for it. net/http makes them apart from the
+// request, so that another may use them; those that never came to be used would outlive it.
 type trip struct {
 	ctx context.Context
 
@@ -212,9 +211,9 @@ func tracked(dial dialFunc) dialFunc {
 // errNoPort is a dial for which this machine had no free port.
 var errNoPort = errors.New("no free port")
 
-// withoutPort tells the two meanings of EADDRNOTAVAIL apart: all ports to the
-// destination are in use, or this machine has no address from which to reach it,
-// which UDP, with ports of its own and nothing sent, lacks too.
+// withoutPort tells the two meanings of EADDRNOTAVAIL apart: all ports to the destination are in
+// use, or this machine has no address from which to reach it, which UDP, with ports of its own and
+// nothing sent, lacks too.
 func withoutPort(ctx context.Context, err error) error {
 	op, ok := errors.AsType[*net.OpError](err)
 	if !ok || !errors.Is(err, syscall.EADDRNOTAVAIL) {

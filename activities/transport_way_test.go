@@ -51,8 +51,8 @@ func newScript(t *testing.T, serve func(net.Conn)) *script {
 	return s
 }
 
-// trickle reads the request, writes the beginning, and then a piece again and again until the client
-// closes.
+// trickle reads the request, writes the beginning, and then a piece again and again until the
+// client closes.
 func trickle(beginning, piece string) func(net.Conn) {
 	return func(conn net.Conn) {
 		_, _ = conn.Read(make([]byte, 4096))
@@ -144,8 +144,7 @@ func TestSwitchingProtocolsDoesNotWait(t *testing.T) {
 	require.Eventually(t, func() bool { return server.open.Load() == 0 }, 5*time.Second, 5*time.Millisecond)
 }
 
-// failover forwards connections; after cut, those that there are stay open and
-// carry nothing more.
+// failover forwards connections; after cut, those that there are stay open and carry nothing more.
 type failover struct {
 	address string
 	mu      sync.Mutex
@@ -191,8 +190,8 @@ func (f *failover) cut() {
 	f.cuts++
 }
 
-// After a failover, the old connections are dead and say nothing. One attempt is
-// lost on them at most, however many there are.
+// After a failover, the old connections are dead and say nothing. One attempt is lost on them at
+// most, however many there are.
 func TestSecondAttemptLeavesADeadConnection(t *testing.T) {
 	t.Parallel()
 	for _, http2 := range []bool{false, true} {
@@ -245,8 +244,8 @@ func TestSecondAttemptLeavesADeadConnection(t *testing.T) {
 	}
 }
 
-// net/http sends again what has an idempotency key, when a connection that it kept
-// ends. The budget counts requests, so it must not.
+// net/http sends again what has an idempotency key, when a connection that it kept ends. The budget
+// counts requests, so it must not.
 func TestNothingIsSentTwiceUnasked(t *testing.T) {
 	t.Parallel()
 	var requests atomic.Int32
@@ -339,8 +338,7 @@ func FuzzParseURL(f *testing.F) {
 	})
 }
 
-// All ports in use is this worker's trouble; a machine without an address of the
-// kind is not.
+// All ports in use is this worker's trouble; a machine without an address of the kind is not.
 func TestNoPortIsNotSent(t *testing.T) {
 	t.Parallel()
 	err := withoutPort(t.Context(), &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9}, Err: syscall.EADDRNOTAVAIL})

@@ -1,6 +1,5 @@
-// Package app composes Courier's programs with fx, and is the only importer of
-// it: the mains choose modules, the modules call plain constructors, and hooks
-// open and close what does I/O.
+// Package app composes Courier's programs with fx, and is the only importer of it: the mains choose
+// modules, the modules call plain constructors, and hooks open and close what does I/O.
 package app
 
 import (
@@ -36,22 +35,22 @@ type Options struct {
 	Temporal client.Options
 	// Logger takes all logs.
 	Logger *slog.Logger
-	// Failed, when not nil, tells of something outside the modules without which
-	// they cannot go on.
+	// Failed, when not nil, reports that something outside the modules has ended without which they
+	// cannot go on.
 	Failed <-chan error
-	// Ready, when not nil, is called once, when the worker is at work. A program
-	// without the worker's module does not call it.
+	// Ready, when not nil, is called once, when the worker is at work. A program without the
+	// worker's module does not call it.
 	Ready func()
 }
 
-// TemporalOptions are Temporal's own settings: the TEMPORAL_* environment
-// variables and the profiles of its configuration file.
+// TemporalOptions are Temporal's own settings: the TEMPORAL_* environment variables and the
+// profiles of its configuration file.
 func TemporalOptions() (client.Options, error) {
 	return envconfig.LoadDefaultClientOptions()
 }
 
-// Run runs a program until ctx is done or one of its modules cannot go on, then
-// drains and stops it within the configuration's stop timeout.
+// Run runs a program until ctx is done or one of its modules cannot go on, then drains and stops it
+// within the configuration's stop timeout.
 func Run(ctx context.Context, o Options, program Program) error {
 	log.SetOutput(standardLog{os.Stderr})
 	for _, warning := range o.Config.Warnings() {
@@ -95,7 +94,7 @@ func compose(o Options, program Program) fx.Option {
 		fx.WithLogger(func(log *slog.Logger) fxevent.Logger {
 			events := &fxevent.SlogLogger{Logger: log}
 			events.UseLogLevel(slog.LevelDebug)
-			// What fails is returned by Run; fx need not say it too.
+			// Run returns every failure, so fx need not log it too.
 			events.UseErrorLevel(slog.LevelDebug)
 			return events
 		}),
@@ -124,9 +123,9 @@ var base = fx.Module("base",
 // maxPayload is the largest payload that Temporal takes, in bytes.
 const maxPayload = 2 << 20
 
-// identity is how this process is known in Temporal and in the attempt log. No
-// two processes share one, not even those that a container starts as number 1
-// one after the other: by it a worker knows its own earlier work.
+// identity is how this process is known in Temporal and in the attempt log. No two processes share
+// one, not even those that a container starts as number 1 one after the other: by it a worker knows
+// its own earlier work.
 type identity string
 
 func newIdentity() identity {

@@ -19,8 +19,8 @@ const (
 	sayInterval = 15 * time.Second
 )
 
-// connection waits for Temporal and prepares the namespace, so that no program
-// has to be started after it.
+// connection waits for Temporal and prepares the namespace, so that no program has to be started
+// after it.
 type connection struct {
 	client    client.Client
 	namespace *deliveries.Namespace
@@ -58,8 +58,8 @@ func (c *connection) stop(context.Context) error {
 	return nil
 }
 
-// wait returns true when Temporal is reachable and the namespace prepared,
-// false when ctx was done before.
+// wait returns true when Temporal is reachable and the namespace prepared, false when ctx was done
+// before.
 func (c *connection) wait(ctx context.Context) bool {
 	ticker := time.NewTicker(connectInterval)
 	defer ticker.Stop()

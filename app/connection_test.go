@@ -20,8 +20,8 @@ import (
 	"github.com/gitbook-courier/courier/deliveries"
 )
 
-// operator does not let anyone register search attributes, which then are
-// somebody else's to register.
+// operator does not let anyone register search attributes, which then are somebody else's to
+// register.
 type operator struct {
 	operatorservice.OperatorServiceClient
 }

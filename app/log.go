@@ -16,8 +16,8 @@ func NewLogger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, nil))
 }
 
-// standardLog takes what libraries write with package log. net/http quotes there
-// what a destination sends unasked, which may repeat a request's secrets.
+// standardLog takes what libraries write with package log. net/http quotes there what a destination
+// sends unasked, which may repeat a request's secrets.
 type standardLog struct{ io.Writer }
 
 // Write implements io.Writer. It gets one message at a time.
@@ -29,10 +29,9 @@ func (l standardLog) Write(message []byte) (int, error) {
 	return l.Writer.Write(message)
 }
 
-// sdkLogger is the Temporal SDK's logger. The SDK calls it an error when an
-// activity fails, which here is a destination that did not take a webhook; the
-// activity has logged that itself, with what matters. One whose payloads could
-// not be decrypted had no chance to.
+// sdkLogger is the Temporal SDK's logger. The SDK calls it an error when an activity fails, which
+// here is a destination that did not take a webhook; the activity has logged that itself, with what
+// matters. One whose payloads could not be decrypted had no chance to.
 type sdkLogger struct{ sdklog.Logger }
 
 // Error implements the SDK's logger.
@@ -49,8 +48,7 @@ func isUnreadable(value any) bool {
 	return ok && codec.Unreadable(err)
 }
 
-// With implements the SDK's optional log.WithLogger, which the embedding
-// would otherwise hide.
+// With implements the SDK's optional log.WithLogger, which the embedding would otherwise hide.
 func (l sdkLogger) With(keyvals ...any) sdklog.Logger {
 	return sdkLogger{sdklog.With(l.Logger, keyvals...)}
 }

@@ -29,13 +29,13 @@ func StarterProgram(c config.Config) fx.Option {
 // WorkerProgram sends.
 func WorkerProgram(config.Config) fx.Option { return Worker }
 
-// Standalone takes events in and sends them, in one process. The worker is
-// started before the starter and stopped after it.
+// Standalone takes events in and sends them, in one process. The worker is started before the
+// starter and stopped after it.
 func Standalone(config.Config) fx.Option { return fx.Options(Worker, Starter) }
 
-// Main is the main function of a program that runs against the Temporal that
-// TEMPORAL_* names. It returns the exit code: 0 after a stop that was asked
-// for, 1 when the program could not go on, 2 for wrong usage.
+// Main is the main function of a program that runs against the Temporal that TEMPORAL_* names. It
+// returns the exit code: 0 after a stop that was asked for, 1 when the program could not go on, 2
+// for wrong usage.
 func Main(name string, args []string, program Program) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -47,8 +47,8 @@ func newCodecServer(p *codec.Codec, c config.Config, log *slog.Logger) *codecser
 // readiness is one look at whether events can be stored.
 type readiness func(context.Context) error
 
-// oldWorkers looks for workers of an older release. Only a starter that has its
-// workers in other processes can have any.
+// oldWorkers looks for workers of an older release. Only a starter that has its workers in other
+// processes can have any.
 type oldWorkers struct {
 	fx.In
 	Check func(context.Context) error `name:"oldWorkers" optional:"true"`

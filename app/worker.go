@@ -79,12 +79,12 @@ func newRegistrations(deliver *activities.Activities, operate *deliveries.Activi
 	return registrations{deliver, operate}
 }
 
-// maxActivities bounds the activities that a worker runs at once. Each holds
-// its event in memory, most of them a kilobyte.
+// maxActivities bounds the activities that a worker runs at once. Each holds its event in memory,
+// most of them a kilobyte.
 const maxActivities = 5000
 
-// maxCachedWorkflows bounds the workflows that the SDK keeps in memory, at some
-// 30 KB each. One that waits for long is replayed instead.
+// maxCachedWorkflows bounds the workflows that the SDK keeps in memory, at some 30 KB each. One
+// that waits for long is replayed instead.
 const maxCachedWorkflows = 1000
 
 // runner is the Temporal worker, which begins when Temporal is there.
@@ -109,15 +109,15 @@ func newRunner(o Options, c client.Client, temporal *connection, holds *deliveri
 		// It says which workflow code a history is of. Nothing is routed by it.
 		BuildID:      workflows.BuildID, //nolint:staticcheck // versioned deployments would need a server that has them enabled
 		OnFatalError: func(err error) { r.fail(err) },
-		// Heartbeats show how far a bulk job has come; half a minute, the
-		// default, would be long to look at.
+		// Heartbeats show how far a bulk job has come; half a minute, the default, would be long to
+		// look at.
 		MaxHeartbeatThrottleInterval: time.Second,
-		// As many polls as there is work for: few when all starts are eager, many
-		// when a backlog is drained.
+		// As many polls as there is work for: few when all starts are eager, many when a backlog is
+		// drained.
 		WorkflowTaskPollerBehavior: worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{}),
 		ActivityTaskPollerBehavior: worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{}),
-		// More than the default of 1000, because requests to a destination with
-		// limits wait here for their turn, and must not take the others' places.
+		// More than the default of 1000, because requests to a destination with limits wait here
+		// for their turn, and must not take the others' places.
 		MaxConcurrentActivityExecutionSize: maxActivities,
 	})
 	workflows.Register(r.worker)

@@ -63,8 +63,7 @@ func (b *bench) newFolder() (string, error) {
 	return os.MkdirTemp(b.folder, "data-")
 }
 
-// sizeOfEmpty starts and stops the program once, to learn the size of
-// databases without events.
+// sizeOfEmpty starts and stops the program once, to learn the size of databases without events.
 func (b *bench) sizeOfEmpty(ctx context.Context) error {
 	if b.emptySize > 0 {
 		return nil
@@ -82,9 +81,9 @@ func (b *bench) sizeOfEmpty(ctx context.Context) error {
 	return os.RemoveAll(c.data)
 }
 
-// withCourier has a scenario use a program that gets these destinations, whose
-// URLs are the receiver's with their own path unless they have one. The
-// scenario returns how many events it has sent; their costs are reported.
+// withCourier has a scenario use a program that gets these destinations, whose URLs are the
+// receiver's with their own path unless they have one. The scenario returns how many events it has
+// sent; their costs are reported.
 func (b *bench) withCourier(ctx context.Context, r *result, a answer, destinations []destination, use func(*courier, *receiver) (costed, error)) error {
 	if err := b.sizeOfEmpty(ctx); err != nil {
 		return err

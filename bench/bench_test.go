@@ -80,7 +80,7 @@ func TestLoopEndsWithTheFirstError(t *testing.T) {
 
 func TestSenderAndReceiver(t *testing.T) {
 	t.Parallel()
-	// The receiver stands for Courier and for the destination at once.
+	// The receiver is Courier and the destination at once.
 	to := startReceiver(t, func(path string, _ int) (int, time.Duration) {
 		if path == "/v1" {
 			return http.StatusServiceUnavailable, 0

@@ -45,8 +45,7 @@ func (c *connections) post(ctx context.Context, p payload) (status int, err erro
 	return c.exchange(ctx, &connection{conn, bufio.NewReaderSize(conn, wireBuffer)}, p)
 }
 
-// exchange posts an event over a connection, and keeps the connection if it
-// can be used again.
+// exchange posts an event over a connection, and keeps the connection if it can be used again.
 func (c *connections) exchange(ctx context.Context, conn *connection, p payload) (status int, err error) {
 	if err := conn.SetDeadline(time.Now().Add(postTimeout)); err != nil {
 		return 0, errors.Join(err, conn.Close())
@@ -73,10 +72,9 @@ func (c *connections) request(p payload) net.Buffers {
 	return append(net.Buffers{[]byte(head)}, p.buffers()...)
 }
 
-// roundTrip writes a request and reads its answer. A large request is written
-// and its answer read at the same time, since the answer may come first and
-// the rest may never be taken. again is whether the connection can be used
-// again.
+// roundTrip writes a request and reads its answer. A large request is written and its answer read
+// at the same time, since the answer may come first and the rest may never be taken. again is
+// whether the connection can be used again.
 func (c *connection) roundTrip(request net.Buffers, large bool) (status int, again bool, err error) {
 	written := make(chan error, 1)
 	write := func() {
@@ -97,8 +95,7 @@ func (c *connection) roundTrip(request net.Buffers, large bool) (status int, aga
 	return answer.status, err == nil && writeErr == nil && !answer.last, err
 }
 
-// readReply reads an answer. The error is errUnanswered when the connection
-// ended before one began.
+// readReply reads an answer. The error is errUnanswered when the connection ended before one began.
 func (c *connection) readReply() (reply, error) {
 	_, err := c.reader.Peek(1)
 	if err == nil {

@@ -14,8 +14,8 @@ import (
 
 const okReply = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
 
-// peer is a server that treats its first connection as the first script says,
-// and so on; then it takes no more. done is closed when the last has ended.
+// peer is a server that treats its first connection as the first script says, and so on; then it
+// takes no more. done is closed when the last has ended.
 func peer(t *testing.T, scripts ...func(conn net.Conn, reader *bufio.Reader)) (c *connections, done <-chan struct{}) {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")

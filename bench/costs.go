@@ -5,8 +5,8 @@ import "time"
 // costs are what the events of a scenario took.
 type costs struct {
 	costed
-	// cpu is in user and system mode together, own that of the benchmark itself,
-	// which is the sender and the receiver.
+	// cpu is in user and system mode together, own that of the benchmark itself, which is the
+	// sender and the receiver.
 	cpu, own time.Duration
 	// allocated is in bytes, of all events; 0 when it is not known.
 	allocated int64
@@ -16,8 +16,8 @@ type costs struct {
 	atRest, peak int64
 }
 
-// costed is how many events were sent, and the targets that their costs are
-// held against, nil where there is none.
+// costed is how many events were sent, and the targets that their costs are held against, nil where
+// there is none.
 type costed struct {
 	events                  int
 	cpuTarget, memoryTarget *target

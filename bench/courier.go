@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// warmUpEvents are sent before the measuring begins: connections are made,
-// statements prepared and caches filled by them.
+// warmUpEvents are sent before the measuring begins: connections are made, statements prepared and
+// caches filled by them.
 const warmUpEvents = 100
 
 // destination is an entry of the configuration.
@@ -44,14 +44,13 @@ func configuration(destinations ...destination) string {
 // webhookSecret signs what the benchmark's own receiver gets. It protects nothing.
 const webhookSecret = "Zm9yIGJlbmNobWFya3Mgb25seSwgMzIgYnl0ZXMgLi4"
 
-// courier is the real program, everything in one process, on a data folder of
-// its own.
+// courier is the real program, everything in one process, on a data folder of its own.
 type courier struct {
 	*program
 	*sender
 	data string
-	// before and after are what the program had used when the measuring began
-	// and ended; after is nil until it has.
+	// before and after are what the program had used when the measuring began and ended; after is
+	// nil until it has.
 	before usage
 	after  *usage
 	// allocated is what was allocated when the measuring began, in bytes.
@@ -60,8 +59,7 @@ type courier struct {
 	warmed int
 }
 
-// startCourier starts the program on an empty folder and returns when it is
-// ready and at rest.
+// startCourier starts the program on an empty folder and returns when it is ready and at rest.
 func (b *bench) startCourier(ctx context.Context, configuration string) (*courier, error) {
 	data, err := b.newFolder()
 	if err != nil {

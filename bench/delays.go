@@ -8,12 +8,11 @@ import (
 // anySpace is the space of events where no destination asks for one.
 const anySpace = "space_xyz789"
 
-// delays are how long the first bytes of events took to the destination, in
-// milliseconds.
+// delays are how long the first bytes of events took to the destination, in milliseconds.
 type delays struct {
-	// fromPost counts from the beginning of the request that brought the event
-	// in, fromAnswer from its answer. The latter is negative for an event that
-	// was delivered before its sender had the answer.
+	// fromPost counts from the beginning of the request that brought the event in, fromAnswer from
+	// its answer. The latter is negative for an event that was delivered before its sender had the
+	// answer.
 	fromPost, fromAnswer []float64
 }
 

@@ -13,8 +13,7 @@ import (
 	"github.com/gitbook-courier/courier/workflows"
 )
 
-// engineMode is this program as a Temporal server, for programs that run apart
-// from it.
+// engineMode is this program as a Temporal server, for programs that run apart from it.
 const engineMode = "engine"
 
 // runEngine runs the engine until ctx is done.

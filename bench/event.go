@@ -46,8 +46,8 @@ const (
 	untyped = ""
 )
 
-// large is an event whose request is as large as Courier accepts. One that is
-// untyped is refused, after all of it was read.
+// large is an event whose request is as large as Courier accepts. One that is untyped is refused,
+// after all of it was read.
 func large(space, eventType string) payload {
 	p := newPayload(space, eventType)
 	p.padding = bodyLimit - len(p.head) - len(p.tail)

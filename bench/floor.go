@@ -25,20 +25,19 @@ import (
 	"github.com/gitbook-courier/courier/workflows"
 )
 
-// floorMode is this program as an engine that runs workflows without any work,
-// for callers in its own process: nothing that is built on the engine can be
-// faster.
+// floorMode is this program as an engine that runs workflows without any work, for callers in its
+// own process: nothing that is built on the engine can be faster.
 const floorMode = "floor"
 
 // floorKind is what the workflows of a floor are, and their callers.
 type floorKind string
 
 const (
-	// floorPlain has workflows without anything, and callers that go on as soon
-	// as a start is stored.
+	// floorPlain has workflows without anything, and callers that go on as soon as a start is
+	// stored.
 	floorPlain floorKind = "plain"
-	// floorAwaited has callers that wait for the result before they go on. This
-	// is how the limit of an engine is mostly measured.
+	// floorAwaited has callers that wait for the result before they go on. This is how the limit of
+	// an engine is mostly measured.
 	floorAwaited floorKind = "awaited"
 	// floorListed has workflows that can be listed, which has a price of its own.
 	floorListed floorKind = "listed"
@@ -122,8 +121,8 @@ func (f *floor) measure(ctx context.Context, lasts time.Duration) (floorResult, 
 	}, err
 }
 
-// run starts workflows in a closed loop and returns when the last of them was
-// completed, and when that was.
+// run starts workflows in a closed loop and returns when the last of them was completed, and when
+// that was.
 func (f *floor) run(ctx context.Context, more func() bool) (time.Time, error) {
 	if err := loop(ctx, concurrentSenders, more, f.start); err != nil {
 		return time.Time{}, err
@@ -171,8 +170,8 @@ func (f *floor) start(ctx context.Context) error {
 	return run.Get(ctx, nil)
 }
 
-// count counts the workflow tasks whose completion the server has confirmed:
-// each of them completes a workflow.
+// count counts the workflow tasks whose completion the server has confirmed: each of them completes
+// a workflow.
 func (f *floor) count(ctx context.Context, method string, request, reply any, connection *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
 	err := invoke(ctx, method, request, reply, connection, options...)
 	if err == nil && path.Base(method) == "RespondWorkflowTaskCompleted" {

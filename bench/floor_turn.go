@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// floorTurn runs the engine with workflows of a kind for a while, and returns
-// how many a second were completed.
+// floorTurn runs the engine with workflows of a kind for a while, and returns how many a second
+// were completed.
 func (b *bench) floorTurn(ctx context.Context, r *result, kind floorKind, lasts time.Duration) (rate float64, err error) {
 	program, err := self()
 	if err != nil {

@@ -59,8 +59,8 @@ func (m machine) String() string {
 	return line
 }
 
-// commit is the commit of the current folder, with "-dirty" when files differ
-// from it, or "unknown" outside of a checkout.
+// commit is the commit of the current folder, with "-dirty" when files differ from it, or "unknown"
+// outside of a checkout.
 func commit(ctx context.Context) string {
 	described, err := exec.CommandContext(ctx, "git", "describe", "--always", "--exclude=*", "--abbrev=12", "--dirty").Output()
 	if err != nil {
@@ -69,8 +69,7 @@ func commit(ctx context.Context) string {
 	return strings.TrimSpace(string(described))
 }
 
-// valueOf is the value of the first line "name: value" of a text, the way
-// /proc has it, or "".
+// valueOf is the value of the first line "name: value" of a text, the way /proc has it, or "".
 func valueOf(text, name string) string {
 	lines := bufio.NewScanner(strings.NewReader(text))
 	for lines.Scan() {
@@ -82,9 +81,9 @@ func valueOf(text, name string) string {
 	return ""
 }
 
-// fileSystem is the type of the file system that holds a folder, by the lines
-// of /proc/self/mountinfo (see proc_pid_mountinfo(5)): the mount point is the
-// fifth field, the type the first one after the separator "-".
+// fileSystem is the type of the file system that holds a folder, by the lines of
+// /proc/self/mountinfo (see proc_pid_mountinfo(5)): the mount point is the fifth field, the type
+// the first one after the separator "-".
 func fileSystem(mounts, folder string) string {
 	found, longest := "unknown", -1
 	lines := bufio.NewScanner(strings.NewReader(mounts))

@@ -1,11 +1,11 @@
-// Command bench measures Courier on the machine that it runs on: how much it
-// delivers, how late, at what cost, and how that compares with the limit of
-// the engine below it. docs/benchmarks.md says what each line means.
+// Command bench measures Courier on the machine that it runs on: how much it delivers, how late, at
+// what cost, and how that compares with the limit of the engine below it. docs/benchmarks.md says
+// what each line means.
 //
-// It runs the real programs as processes of their own and is itself the sender
-// and the receiver. It knows the wire, the command lines and the stored names,
-// and nothing of how the programs are made. Called with "engine" or "floor" as
-// the first argument, it is one of the processes that it measures.
+// It runs the real programs as processes of their own and is itself the sender and the receiver. It
+// knows the wire, the command lines and the stored names, and nothing of how the programs are made.
+// Called with "engine" or "floor" as the first argument, it is one of the processes that it
+// measures.
 package main
 
 import (
@@ -96,8 +96,8 @@ func parse(args []string) (settings, error) {
 	return s, nil
 }
 
-// measure runs the scenarios one after the other. One that fails is reported
-// and does not keep the others from running.
+// measure runs the scenarios one after the other. One that fails is reported and does not keep the
+// others from running.
 func measure(ctx context.Context, s settings) error {
 	b, err := newBench(s)
 	if err != nil {

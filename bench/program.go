@@ -30,8 +30,8 @@ type watch struct {
 	found      chan string
 }
 
-// watchFor makes a watch for the first line that the pattern matches, of which
-// it takes the pattern's first group.
+// watchFor makes a watch for the first line that the pattern matches, of which it takes the
+// pattern's first group.
 func watchFor(pattern string) *watch {
 	return &watch{regexp.MustCompile(pattern), make(chan string, 1)}
 }
@@ -48,8 +48,8 @@ type program struct {
 	tail    []string
 }
 
-// launch starts a program with environment variables of its own, NAME=value.
-// It is killed when ctx is done.
+// launch starts a program with environment variables of its own, NAME=value. It is killed when ctx
+// is done.
 func launch(ctx context.Context, path string, variables, args []string, watches ...*watch) (*program, error) {
 	p := &program{
 		name:    filepath.Base(path),
@@ -121,7 +121,7 @@ func (p *program) await(ctx context.Context, w *watch) (string, error) {
 	case found := <-w.found:
 		return found, nil
 	case <-p.ended:
-		// What it printed last may have been just that.
+		// Its last output may have been just that.
 		select {
 		case found := <-w.found:
 			return found, nil

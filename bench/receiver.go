@@ -19,15 +19,14 @@ type arrival struct {
 	status       int
 }
 
-// answer is how the receiver answers the nth request, from 0, for an event at a
-// path: with a status, after a wait.
+// answer is how the receiver answers the nth request, from 0, for an event at a path: with a
+// status, after a wait.
 type answer func(path string, n int) (status int, wait time.Duration)
 
 // always200 takes everything at once.
 func always200(string, int) (int, time.Duration) { return http.StatusOK, 0 }
 
-// receiver is all destinations in one, told apart by their paths. It keeps
-// when each event arrived.
+// receiver is all destinations in one, told apart by their paths. It keeps when each event arrived.
 type receiver struct {
 	url      string
 	answer   answer
@@ -84,14 +83,14 @@ func (r *receiver) record(id string, n, status int) {
 	}
 }
 
-// await waits until the receiver has taken every event that was posted, and
-// returns how many it has not taken when nothing has come for stallTime.
+// await waits until the receiver has taken every event that was posted, and returns how many it has
+// not taken when nothing has come for stallTime.
 func (r *receiver) await(ctx context.Context, posts []post) (lost int) {
 	timer := time.NewTimer(stallTime)
 	defer timer.Stop()
 	for rest := posts; ; {
-		// Only the first of those that may be missing are looked at, so that
-		// waiting does not slow what is measured.
+		// Only the first of those that may be missing are looked at, so that waiting does not slow
+		// what is measured.
 		for len(rest) > 0 && r.has(rest[0]) {
 			rest = rest[1:]
 		}

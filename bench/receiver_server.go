@@ -24,15 +24,15 @@ func (r *receiver) serve() {
 		r.serving.Go(func() {
 			defer r.forget(conn)
 			if err := r.serveOne(conn); err != nil {
-				// What it sent is in its log then, with the reason.
+				// Its log has the answer then, with the reason.
 				fmt.Fprintf(conn, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(err.Error()), err)
 			}
 		})
 	}
 }
 
-// serveOne takes the webhooks of a connection until its client or the receiver
-// closes it. An error is about what the client has sent.
+// serveOne takes the webhooks of a connection until its client or the receiver closes it. An error
+// is about what the client has sent.
 func (r *receiver) serveOne(conn net.Conn) error {
 	reader := bufio.NewReaderSize(conn, wireBuffer)
 	for {
@@ -60,8 +60,8 @@ func (r *receiver) serveOne(conn net.Conn) error {
 	}
 }
 
-// stays waits before an answer, and reports whether the client did so too: it
-// sends nothing before it is answered, so all that can be read is its end.
+// stays waits before an answer, and reports whether the client did so too: it sends nothing before
+// it is answered, so all that can be read is its end.
 func stays(conn net.Conn, reader *bufio.Reader, wait time.Duration) bool {
 	if err := conn.SetReadDeadline(time.Now().Add(wait)); err != nil {
 		return false
@@ -89,7 +89,7 @@ func (r *receiver) forget(conn net.Conn) {
 	delete(r.conns, conn)
 }
 
-// close ends the receiver, whoever is waiting for an answer.
+// close ends the receiver, although requests may wait for an answer.
 func (r *receiver) close() {
 	_ = r.listener.Close()
 	r.mu.Lock()

@@ -33,8 +33,8 @@ func (r *result) judge(name, unit string, value float64, t *target) {
 	r.metrics = append(r.metrics, metric{Name: name, Unit: unit, Runs: []float64{value}, Target: t})
 }
 
-// merge adds what another round of the same scenario measured. The median of
-// all rounds is reported.
+// merge adds what another round of the same scenario measured. The median of all rounds is
+// reported.
 func (r *result) merge(round *result) { r.metrics = append(r.metrics, round.metrics...) }
 
 // report is all that is printed and written.
@@ -56,8 +56,7 @@ func newReport(ctx context.Context, s settings) (*report, error) {
 	return &report{Machine: m, Quick: s.quick}, err
 }
 
-// add takes a run of a scenario into the report. Values of the same name are
-// those of its rounds.
+// add takes a run of a scenario into the report. Values of the same name are those of its rounds.
 func (r *report) add(sc scenario, run *result) {
 	s := r.section(sc)
 	for _, measured := range run.metrics {
@@ -104,7 +103,7 @@ func (r *report) print(w io.Writer) {
 		for _, m := range s.Metrics {
 			fmt.Fprintf(table, "  %s\t%s\t%s\t%s\n", m.Name, number(m.Value), m.Unit, m.verdict())
 		}
-		_ = table.Flush() // As with every line above, whoever cannot be told is not.
+		_ = table.Flush() // As with every line above, an error could not be shown.
 	}
 }
 

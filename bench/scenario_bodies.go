@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// storedShare is one of how many bodies is stored. Temporal keeps a body for as
-// long as the retention lasts: all of them would be 10 GiB on the disk, and what
-// is asked here is what happens to memory.
+// storedShare is one of how many bodies is stored. Temporal keeps a body for as long as the
+// retention lasts: all of them would be 10 GiB on the disk, and what is asked here is what happens
+// to memory.
 const storedShare = 20
 
-// postAgainAfter is how long a sender waits before it posts an event again that
-// could not be stored.
+// postAgainAfter is how long a sender waits before it posts an event again that could not be
+// stored.
 const postAgainAfter = time.Second
 
 func (b *bench) bodies(ctx context.Context, r *result) error {
@@ -55,8 +55,8 @@ func (b *bench) bodies(ctx context.Context, r *result) error {
 	})
 }
 
-// insist posts an event until it is stored, as a sender does that must not lose
-// it, and returns how often it was told to post it again.
+// insist posts an event until it is stored, as a sender does that must not lose it, and returns how
+// often it was told to post it again.
 func (s *sender) insist(ctx context.Context, p payload) (sent post, again int, err error) {
 	for ; ; again++ {
 		sent, status, err := s.send(ctx, p)

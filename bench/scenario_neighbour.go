@@ -8,11 +8,11 @@ import (
 )
 
 const (
-	// neighbourRate is the rate of the events to the fast destination, and of
-	// those to the slow one, in events a second.
+	// neighbourRate is the rate of the events to the fast destination, and of those to the slow
+	// one, in events a second.
 	neighbourRate = 10
-	// slowAnswer is how long the slow destination takes: a little less than the
-	// timeout of an attempt.
+	// slowAnswer is how long the slow destination takes: a little less than the timeout of an
+	// attempt.
 	slowAnswer = 9 * time.Second
 )
 
@@ -75,8 +75,8 @@ func (b *bench) neighbour(ctx context.Context, r *result) error {
 	})
 }
 
-// fastDelays posts n events to these spaces and returns how long those to the
-// fast destination took, in milliseconds.
+// fastDelays posts n events to these spaces and returns how long those to the fast destination
+// took, in milliseconds.
 func (c *courier) fastDelays(ctx context.Context, to *receiver, rate float64, n int, space func(i int) string) ([]float64, error) {
 	posts, refused, err := c.open(ctx, rate, n, func(i int) payload { return small(space(i)) })
 	if err != nil {

@@ -10,8 +10,7 @@ import (
 // retryRate is in events a second.
 const retryRate = 5
 
-// schedule is Courier's default; jitter is the part of a wait by which Courier
-// may lengthen it.
+// schedule is Courier's default; jitter is the part of a wait by which Courier may lengthen it.
 var schedule = []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}
 
 const jitter = 0.1
@@ -36,7 +35,7 @@ func (b *bench) retry(ctx context.Context, r *result) error {
 		if lost := to.await(ctx, posts); lost > 0 {
 			return costed{}, fmt.Errorf("%d of %d events were lost", lost, len(posts))
 		}
-		// What is read below is no cost of the events.
+		// The reads below are no cost of the events.
 		if err := c.end(ctx); err != nil {
 			return costed{}, err
 		}
@@ -76,12 +75,11 @@ func (c *courier) drawn(ctx context.Context, destination, eventID string) ([]tim
 
 // waits are the waits between attempts, against what they should have been.
 type waits struct {
-	// beyond is by how much a wait was longer than the schedule and its jitter
-	// allow, beyondDrawn by how much it was longer than the one drawn. Both are
-	// in milliseconds.
+	// beyond is by how much a wait was longer than the schedule and its jitter allow, beyondDrawn
+	// by how much it was longer than the one drawn. Both are in milliseconds.
 	beyond, beyondDrawn []float64
-	// early is how many waits were shorter than the schedule, odd how many
-	// events came in more or fewer requests than the schedule has attempts.
+	// early is how many waits were shorter than the schedule, odd how many events came in more or
+	// fewer requests than the schedule has attempts.
 	early, odd int
 }
 

@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// throughputRounds are how often Courier and the floors take turns, and
-	// turnSeconds how long each turn lasts. The speed of a machine may vary by
-	// a third within minutes: only what runs side by side can be compared.
+	// throughputRounds are how often Courier and the floors take turns, and turnSeconds how long
+	// each turn lasts. The speed of a machine may vary by a third within minutes: only what runs
+	// side by side can be compared.
 	throughputRounds = 3
 	turnSeconds      = 8
 )
@@ -20,8 +20,8 @@ const (
 // turnCourier is Courier's turn among those of the floors.
 const turnCourier = "courier"
 
-// turns are those of the first round, in their order. The next round has them
-// the other way round, so that a speed that drifts favours none.
+// turns are those of the first round, in their order. The next round has them the other way round,
+// so that a speed that drifts favours none.
 func turns() []string {
 	return []string{string(floorPlain), string(floorAwaited), turnCourier, string(floorListed)}
 }
@@ -51,15 +51,15 @@ func (b *bench) throughput(ctx context.Context, r *result) error {
 
 // round is what the turns of a round have measured.
 type round struct {
-	// courier and floors are the lines of the report for each, rates how many
-	// events or workflows a second each turn has completed.
+	// courier and floors are the lines of the report for each, rates how many events or workflows a
+	// second each turn has completed.
 	courier, floors result
 	rates           map[string]float64
 	lost            int
 }
 
-// throughputRound takes the turns in this order, each with a fresh process:
-// one that waits for its turn would take a share of the processor.
+// throughputRound takes the turns in this order, each with a fresh process: one that waits for its
+// turn would take a share of the processor.
 func (b *bench) throughputRound(ctx context.Context, order []string) (*round, error) {
 	one, lasts := &round{rates: make(map[string]float64)}, seconds(b.sized(turnSeconds, 3))
 	for _, turn := range order {
@@ -86,8 +86,8 @@ func (o *round) report(r *result) {
 	}
 }
 
-// courierTurn has Courier deliver for a while, and returns how many events a
-// second it has delivered and how many it has lost.
+// courierTurn has Courier deliver for a while, and returns how many events a second it has
+// delivered and how many it has lost.
 func (b *bench) courierTurn(ctx context.Context, r *result, lasts time.Duration) (rate float64, lost int, err error) {
 	err = b.withCourier(ctx, r, always200, []destination{{name: "fast"}}, func(c *courier, to *receiver) (costed, error) {
 		if err := c.warmUp(ctx, to, anySpace); err != nil {

@@ -18,8 +18,7 @@ const (
 	postTimeout = 30 * time.Second
 )
 
-// sender posts events as GitBook's integration runtime does, over connections
-// that are kept alive.
+// sender posts events as GitBook's integration runtime does, over connections that are kept alive.
 type sender struct {
 	connections
 	// client is for the API, which costs nothing that is measured.
@@ -119,8 +118,8 @@ func lasting(d time.Duration) (more func() bool) {
 	return func() bool { return time.Now().Before(end) }
 }
 
-// loop has several callers do the same, each the next as soon as it has done
-// the last, while there is more to do. The first error ends it.
+// loop has several callers do the same, each the next as soon as it has done the last, while there
+// is more to do. The first error ends it.
 func loop(ctx context.Context, callers int, more func() bool, do func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -138,8 +137,8 @@ func loop(ctx context.Context, callers int, more func() bool, do func(context.Co
 	return context.Cause(ctx)
 }
 
-// closed posts events in a closed loop: each of the senders posts its next
-// event when the last one was answered.
+// closed posts events in a closed loop: each of the senders posts its next event when the last one
+// was answered.
 func (s *sender) closed(ctx context.Context, senders int, more func() bool, next func() payload) ([]post, error) {
 	var (
 		mu    sync.Mutex
@@ -157,9 +156,8 @@ func (s *sender) closed(ctx context.Context, senders int, more func() bool, next
 	return posts, err
 }
 
-// open posts n events in an open loop: at a rate a second, however long the
-// answers take. It returns those that were accepted, and how many were refused
-// because Courier had too much to do.
+// open posts n events in an open loop: at a rate a second, however long the answers take. It
+// returns those that were accepted, and how many were refused because Courier had too much to do.
 func (s *sender) open(ctx context.Context, rate float64, n int, next func(i int) payload) (posts []post, refused int, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// percentile is the smallest of the values that at least p percent of them do
-// not exceed (the nearest rank), 0 of none. p is from 0 to 100.
+// percentile is the smallest of the values that at least p percent of them do not exceed (the
+// nearest rank), 0 of none. p is from 0 to 100.
 func percentile(values []float64, p float64) float64 {
 	if len(values) == 0 {
 		return 0

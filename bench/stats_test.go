@@ -7,8 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// exact is how much the results may differ from what is wanted: these values
-// have no rounding.
+// exact is how much the results may differ from what is wanted: these values have no rounding.
 const exact = 0
 
 func TestPercentile(t *testing.T) {

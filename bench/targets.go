@@ -2,8 +2,7 @@ package main
 
 import "fmt"
 
-// What Courier is meant to reach on a machine with two cores. The report shows
-// them beside the results.
+// Targets on a machine with two cores. The report shows them beside the results.
 var (
 	targetDelivered   = atLeast(246) // events a second
 	targetCPU         = atMost(5)    // milliseconds for each event

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// clockTick is the unit of the times in /proc/PID/stat: USER_HZ, which is 100
-// on every architecture that Go has for Linux.
+// clockTick is the unit of the times in /proc/PID/stat: USER_HZ, which is 100 on every architecture
+// that Go has for Linux.
 const clockTick = 10 * time.Millisecond
 
 // usage is what a process has used.
@@ -48,12 +48,10 @@ func usageOf(pids ...int) (sum usage, err error) {
 	return sum, nil
 }
 
-// parseUsage reads the two files of a process as proc_pid_stat(5) and
-// proc_pid_status(5) have them.
+// parseUsage reads the two files of a process as proc_pid_stat(5) and proc_pid_status(5) have them.
 func parseUsage(stat, status string) (usage, error) {
-	// The second field, the command in parentheses, may itself have blanks and
-	// parentheses. After it come the fields from the third on; user and system
-	// time are the 14th and the 15th.
+	// The second field, the command in parentheses, may itself have blanks and parentheses. After
+	// it come the fields from the third on; user and system time are the 14th and the 15th.
 	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
 	if len(fields) < 13 {
 		return usage{}, errors.New("its stat is not as expected")
@@ -86,8 +84,8 @@ const (
 	settleTime = 15 * time.Second
 )
 
-// settle waits until processes have done what they do after their work: the
-// last arrival of an event is not the end of its delivery.
+// settle waits until processes have done what they do after their work: the last arrival of an
+// event is not the end of its delivery.
 func settle(ctx context.Context, pids ...int) (usage, error) {
 	last, err := usageOf(pids...)
 	ticker := time.NewTicker(settleInterval)

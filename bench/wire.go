@@ -13,12 +13,11 @@ import (
 	"github.com/gitbook-courier/courier/gitbook"
 )
 
-// The sender and the receiver share the processor with what is measured, and
-// net/http would take a good part of it. So they have the little of HTTP/1.1
-// here that Courier speaks to them; what else it allows is refused.
+// The sender and the receiver share the processor with what is measured, and net/http would take a
+// good part of it. So they have the little of HTTP/1.1 here that Courier speaks to them; what else
+// it allows is refused.
 
-// wireBuffer is the size of a connection's buffer in bytes, and so the longest
-// line of a head.
+// wireBuffer is the size of a connection's buffer in bytes, and so the longest line of a head.
 const wireBuffer = 16 << 10
 
 // head is what matters of the head of a request or of an answer.
@@ -33,8 +32,8 @@ type head struct {
 	last bool
 }
 
-// readHead reads a head to the empty line after it. The error is io.EOF when
-// the connection ended before it began.
+// readHead reads a head to the empty line after it. The error is io.EOF when the connection ended
+// before it began.
 func readHead(r *bufio.Reader) (head, error) {
 	h := head{length: -1}
 	first, err := readLine(r)
@@ -96,8 +95,8 @@ type request struct {
 	path string
 }
 
-// readRequest reads a request as far as its body. The error is io.EOF when the
-// connection ended before it began.
+// readRequest reads a request as far as its body. The error is io.EOF when the connection ended
+// before it began.
 func readRequest(r *bufio.Reader) (request, error) {
 	h, err := readHead(r)
 	if err != nil {
@@ -120,8 +119,8 @@ type reply struct {
 	status int
 }
 
-// readReply reads an answer with its body. The error is io.EOF when the
-// connection ended before it began.
+// readReply reads an answer with its body. The error is io.EOF when the connection ended before it
+// began.
 func readReply(r *bufio.Reader) (reply, error) {
 	h, err := readHead(r)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"unicode"
 )
 
-// A FieldError is one error in a configuration. Its text is one line, such as
-// "courier.yaml:12: destinations[0].timeout: 50ms is not between 100ms and 30s".
+// A FieldError is one error in a configuration. Its text is one line, such as "courier.yaml:12:
+// destinations[0].timeout: 50ms is not between 100ms and 30s".
 type FieldError struct {
 	// File is the name of the file, and Line the line in it, from 1; empty and 0 where there is
 	// none.

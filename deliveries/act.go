@@ -11,12 +11,11 @@ import (
 	"github.com/gitbook-courier/courier/workflows"
 )
 
-// Retry makes a waiting delivery try now instead of at its next slot. The
-// attempt counts as any other. A delivery that someone paused in Temporal goes
-// on.
+// Retry makes a waiting delivery try now instead of at its next slot. The attempt counts as any
+// other. A delivery that someone paused in Temporal goes on.
 //
-// It returns ErrUnknown for an unknown delivery and a *StateError when the
-// delivery does not wait for an attempt.
+// It returns ErrUnknown for an unknown delivery and a *StateError when the delivery does not wait
+// for an attempt.
 func (s *Store) Retry(ctx context.Context, destination, eventID string) (err error) {
 	defer translate(&err)
 	ctx, cancel := undisturbed(ctx)
@@ -43,8 +42,7 @@ func (s *Store) Retry(ctx context.Context, destination, eventID string) (err err
 	}
 }
 
-// goOn lets a delivery go on that someone paused in Temporal: as a whole, or
-// its activity, or both.
+// goOn lets a delivery go on that someone paused in Temporal: as a whole, or its activity, or both.
 func (s *Store) goOn(ctx context.Context, info *workflowpb.WorkflowExecutionInfo, send *workflowpb.PendingActivityInfo) error {
 	if isPaused(info) {
 		if err := s.unpause(ctx, info); err != nil {
@@ -62,9 +60,9 @@ func (s *Store) goOn(ctx context.Context, info *workflowpb.WorkflowExecutionInfo
 	}
 }
 
-// resetActivity has Temporal schedule an activity that waits at once, also one
-// that is paused. The activity keeps the attempt log, which its heartbeats
-// carry. Temporal begins to count its attempts anew, by which nothing here goes.
+// resetActivity has Temporal schedule an activity that waits at once, also one that is paused. The
+// activity keeps the attempt log, which its heartbeats carry. Temporal begins to count its attempts
+// anew, by which nothing here goes.
 func (s *Store) resetActivity(ctx context.Context, info *workflowpb.WorkflowExecutionInfo, send *workflowpb.PendingActivityInfo) error {
 	_, err := s.client.WorkflowService().ResetActivity(ctx, &workflowservice.ResetActivityRequest{
 		Namespace: s.namespace, Execution: info.GetExecution(),
@@ -89,10 +87,9 @@ func (s *Store) unpause(ctx context.Context, info *workflowpb.WorkflowExecutionI
 	return err
 }
 
-// Cancel gives a running delivery up, also a held or a paused one. A request
-// that is under way is waited for: when it delivers, the delivery counts as
-// delivered. It returns ErrUnknown for an unknown delivery and a *StateError for
-// one that is over.
+// Cancel gives a running delivery up, also a held or a paused one. A request that is under way is
+// waited for: when it delivers, the delivery counts as delivered. It returns ErrUnknown for an
+// unknown delivery and a *StateError for one that is over.
 func (s *Store) Cancel(ctx context.Context, destination, eventID string) (err error) {
 	defer translate(&err)
 	ctx, cancel := undisturbed(ctx)
@@ -127,8 +124,8 @@ func runningError(described *description) error {
 	}
 }
 
-// goneOn makes an error of Temporal about a delivery that has changed in
-// between into a *StateError.
+// goneOn makes an error of Temporal about a delivery that has changed in between into a
+// *StateError.
 func goneOn(err error) error {
 	if notFound(err) || is[*serviceerror.FailedPrecondition](err) {
 		return &StateError{"the delivery has just gone on; look at it again"}

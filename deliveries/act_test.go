@@ -24,8 +24,8 @@ import (
 	"github.com/gitbook-courier/courier/workflows"
 )
 
-// service is the part of Temporal's own API that is used beside the client. It
-// notes the calls that change something.
+// service is the part of Temporal's own API that is used beside the client. It notes the calls that
+// change something.
 type service struct {
 	workflowservice.WorkflowServiceClient
 	calls []string
@@ -238,8 +238,8 @@ func startedEvent(t *testing.T) *historypb.HistoryEvent {
 	}}
 }
 
-// redelivering makes a store whose delivery is over, and which can be
-// redelivered. request is what the new run's memo says.
+// redelivering makes a store whose delivery is over, and which can be redelivered. request is what
+// the new run's memo says.
 func redelivering(t *testing.T, request func(own string) string) (*Store, *client.StartWorkflowOptions, *workflows.DeliveryInput, *string) {
 	t.Helper()
 	over := describe(t, completed, "")

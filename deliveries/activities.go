@@ -16,8 +16,7 @@ import (
 // releasesPerSecond bounds how many held deliveries are released in a second.
 const releasesPerSecond = 100
 
-// Activities are the activities that go through many deliveries: of Hold and of
-// Redelivery.
+// Activities are the activities that go through many deliveries: of Hold and of Redelivery.
 type Activities struct {
 	store *Store
 }
@@ -36,8 +35,8 @@ func (a *Activities) Register(registry worker.ActivityRegistry) {
 // errStopping hands the rest over to the next worker.
 var errStopping = errors.New("the worker is stopping")
 
-// next waits for the limiter, unless the worker is stopping: it should not have
-// to wait for a long list, which another one can go on with.
+// next waits for the limiter, unless the worker is stopping: it should not have to wait for a long
+// list, which another one can go on with.
 func next(ctx context.Context, limiter *rate.Limiter) error {
 	select {
 	case <-activity.GetWorkerStopChannel(ctx):
@@ -47,8 +46,8 @@ func next(ctx context.Context, limiter *rate.Limiter) error {
 	}
 }
 
-// RedeliverPage sends one page of a job's deliveries again. Its heartbeat says
-// how far it has come, so that a worker which takes over goes on from there.
+// RedeliverPage sends one page of a job's deliveries again. Its heartbeat says how far it has come,
+// so that a worker which takes over goes on from there.
 func (a *Activities) RedeliverPage(ctx context.Context, in workflows.RedeliveryInput) (workflows.RedeliveryProgress, error) {
 	progress := in.Progress
 	if activity.HasHeartbeatDetails(ctx) {
@@ -90,8 +89,8 @@ func (a *Activities) RedeliverPage(ctx context.Context, in workflows.RedeliveryI
 	return progress, nil
 }
 
-// redeliverOne sends one delivery again, and counts it. An error is one of
-// Temporal; the page is then tried again.
+// redeliverOne sends one delivery again, and counts it. An error is one of Temporal; the page is
+// then tried again.
 func (a *Activities) redeliverOne(ctx context.Context, in workflows.RedeliveryInput, execution *workflowpb.WorkflowExecutionInfo, progress *workflows.RedeliveryProgress) error {
 	described, err := a.store.describe(ctx, execution.GetExecution().GetWorkflowId(), "")
 	if errors.Is(err, ErrUnknown) {

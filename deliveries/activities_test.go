@@ -22,8 +22,7 @@ import (
 	"github.com/gitbook-courier/courier/workflows"
 )
 
-// released is a Temporal whose deliveries react to a release as many tries
-// later as stubborn says.
+// released is a Temporal whose deliveries react to a release as many tries later as stubborn says.
 type released struct {
 	mu       sync.Mutex
 	ids      []string

@@ -7,8 +7,8 @@ import (
 	"github.com/gitbook-courier/courier/workflows"
 )
 
-// configure returns input with the schedule, the timeouts and the notice that
-// the configuration has for its destination d.
+// configure returns input with the schedule, the timeouts and the notice that the configuration has
+// for its destination d.
 func (s *Store) configure(input workflows.DeliveryInput, d config.Destination) workflows.DeliveryInput {
 	input.TimeoutMs = d.Timeout.Milliseconds()
 	input.RetriesMs = milliseconds(d.Retries)
@@ -21,8 +21,8 @@ func (s *Store) configure(input workflows.DeliveryInput, d config.Destination) w
 	return input
 }
 
-// noticeTo is the start of the input of a notice to the destination with that
-// name; nil when there is none.
+// noticeTo is the start of the input of a notice to the destination with that name; nil when there
+// is none.
 func (s *Store) noticeTo(name string) *workflows.DeliveryInput {
 	d, ok := s.config.Destination(name)
 	if !ok {
@@ -34,9 +34,8 @@ func (s *Store) noticeTo(name string) *workflows.DeliveryInput {
 	return &notice
 }
 
-// refresh returns the input of an earlier run as the configuration would have
-// it today. An installation's webhook, and a destination that is gone, stay as
-// they were.
+// refresh returns the input of an earlier run as the configuration would have it today. An
+// installation's webhook, and a destination that is gone, stay as they were.
 func (s *Store) refresh(input workflows.DeliveryInput) workflows.DeliveryInput {
 	d, ok := s.config.Resolve(input.Destination)
 	if !ok {

@@ -30,8 +30,8 @@ func Statuses() []Status {
 	return []Status{Pending, Retrying, Held, Delivered, Undelivered, Cancelled}
 }
 
-// Delivery is one event on its way to one destination, as the API shows it.
-// Status, ClosedAt and Failure are those of the latest run.
+// Delivery is one event on its way to one destination, as the API shows it. Status, ClosedAt and
+// Failure are those of the latest run.
 type Delivery struct {
 	Destination string `json:"destination"`
 	EventID     string `json:"eventId"`
@@ -46,13 +46,13 @@ type Delivery struct {
 	// AcceptedAt is when the event came in, ClosedAt when the latest run ended.
 	AcceptedAt time.Time  `json:"acceptedAt"`
 	ClosedAt   *time.Time `json:"closedAt,omitempty"`
-	// Failure says why the latest run did not deliver, or has not yet, such as
-	// "Rejected: 404 Not Found".
+	// Failure says why the latest run did not deliver, or has not yet, such as "Rejected: 404 Not
+	// Found".
 	Failure string `json:"failure,omitempty"`
 	// AttemptCount counts the attempts of the runs shown.
 	AttemptCount int `json:"attemptCount"`
-	// Runs are the first send and the redeliveries, the oldest first. A list
-	// shows the latest alone.
+	// Runs are the first send and the redeliveries, the oldest first. A list shows the latest
+	// alone.
 	Runs []Run `json:"runs"`
 }
 

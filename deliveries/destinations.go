@@ -40,12 +40,11 @@ const (
 	maxUnconfigured = 100
 )
 
-// Destination is a destination, as the API shows it: one of the configuration,
-// or a name that is no longer in it, but is held or has deliveries that wait.
+// Destination is a destination, as the API shows it: one of the configuration, or a name that is no
+// longer in it, but is held or has deliveries that wait.
 type Destination struct {
 	Name string `json:"name"`
-	// URL is the URL without its query string; empty for one that is not in the
-	// configuration.
+	// URL is the URL without its query string; empty for one that is not in the configuration.
 	URL string `json:"url"`
 	// Events are the types that it takes.
 	Events []string `json:"events"`
@@ -57,16 +56,16 @@ type Destination struct {
 	Undelivered int64 `json:"undelivered"`
 	// Waiting counts those that are not over.
 	Waiting int64 `json:"waiting"`
-	// LastError says why the latest delivery that was given up in the last hour
-	// was; LastErrorAt is when.
+	// LastError says why the latest delivery that was given up in the last hour was; LastErrorAt is
+	// when.
 	LastError   string     `json:"lastError,omitempty"`
 	LastErrorAt *time.Time `json:"lastErrorAt,omitempty"`
 	// Advice says what to do about a state that needs it.
 	Advice string `json:"advice,omitempty"`
 }
 
-// All are the configuration's destinations in its order and, after them, names
-// that it does not have, for which deliveries wait.
+// All are the configuration's destinations in its order and, after them, names that it does not
+// have, for which deliveries wait.
 func (h *Holds) All(ctx context.Context) (all []Destination, err error) {
 	defer translate(&err)
 	var names []string
@@ -91,8 +90,8 @@ func (h *Holds) All(ctx context.Context) (all []Destination, err error) {
 	return all, err
 }
 
-// unconfigured are the names that are held, or that waiting deliveries go to,
-// and that the configuration does not have.
+// unconfigured are the names that are held, or that waiting deliveries go to, and that the
+// configuration does not have.
 func (h *Holds) unconfigured(ctx context.Context, configured []string) ([]string, error) {
 	waiting, err := h.store.destinationsOf(ctx, "("+saysHeld+" OR "+saysUnknown+")", configured)
 	if err != nil {
@@ -108,9 +107,9 @@ func (h *Holds) unconfigured(ctx context.Context, configured []string) ([]string
 	return slices.Compact(waiting), err
 }
 
-// destinationsOf are the destinations of the running deliveries that a term
-// finds, without those excepted, and at most maxUnconfigured. Visibility cannot
-// group by destination, so each name costs a query.
+// destinationsOf are the destinations of the running deliveries that a term finds, without those
+// excepted, and at most maxUnconfigured. Visibility cannot group by destination, so each name costs
+// a query.
 func (s *Store) destinationsOf(ctx context.Context, term string, except []string) ([]string, error) {
 	var names []string
 	seen := slices.Clone(except)
@@ -187,9 +186,8 @@ func (s *Store) lastError(ctx context.Context, query string) (string, *time.Time
 	return found.Failure, at(last.GetCloseTime()), err
 }
 
-// SendSamples sends a configured destination a sample of every event type that
-// it takes, as deliveries like any other. It returns ErrDestinationUnknown for
-// any other destination.
+// SendSamples sends a configured destination a sample of every event type that it takes, as
+// deliveries like any other. It returns ErrDestinationUnknown for any other destination.
 func (s *Store) SendSamples(ctx context.Context, destination string) (sent []Key, err error) {
 	d, ok := s.config.Destination(destination)
 	if !ok {

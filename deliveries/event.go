@@ -11,8 +11,8 @@ import (
 	"github.com/gitbook-courier/courier/workflows"
 )
 
-// Event is the event that a run delivers, byte for byte: the first event of its
-// history has it, and is read alone. It implements activities.Runs.
+// Event is the event that a run delivers, byte for byte: the first event of its history has it, and
+// is read alone. It implements activities.Runs.
 func (s *Store) Event(ctx context.Context, workflowID, runID string) ([]byte, error) {
 	response, err := s.client.WorkflowService().GetWorkflowExecutionHistory(ctx, &workflowservice.GetWorkflowExecutionHistoryRequest{
 		Namespace:       s.namespace,

@@ -12,11 +12,11 @@ import (
 	"github.com/gitbook-courier/courier/workflows"
 )
 
-// Holds holds destinations and resumes them, and says which are held. A process
-// remembers that for a moment, so that not every attempt has to ask Temporal.
+// Holds holds destinations and resumes them, and says which are held. A process remembers that for
+// a moment, so that not every attempt has to ask Temporal.
 //
-// It implements activities.Holds: it also holds a destination that has been
-// failing for as long as the configuration says.
+// It implements activities.Holds: it also holds a destination that has been failing for as long as
+// the configuration says.
 type Holds struct {
 	store *Store
 
@@ -37,8 +37,8 @@ type hold struct {
 	reason string
 	// since is when the hold began.
 	since time.Time
-	// paused says that the hold itself is paused in Temporal. It is held then,
-	// and does not react before it goes on.
+	// paused says that the hold itself is paused in Temporal. It is held then, and does not react
+	// before it goes on.
 	paused bool
 }
 
@@ -88,11 +88,10 @@ func (r reader) readHold(info *workflowpb.WorkflowExecutionInfo) hold {
 	return h
 }
 
-// Pause holds the deliveries to a destination until Resume: those that this
-// process attempts at once, those of others within workflows.HoldCacheTTL. It
-// may be one that is no longer in the configuration, as long as deliveries to it
-// wait. It returns the state that the destination is about to have, and
-// ErrDestinationUnknown for a name that nothing knows.
+// Pause holds the deliveries to a destination until Resume: those that this process attempts at
+// once, those of others within workflows.HoldCacheTTL. It may be one that is no longer in the
+// configuration, as long as deliveries to it wait. It returns the state that the destination is
+// about to have, and ErrDestinationUnknown for a name that nothing knows.
 func (h *Holds) Pause(ctx context.Context, destination string) (shown Destination, err error) {
 	defer translate(&err)
 	ctx, cancel := undisturbed(ctx)
@@ -109,10 +108,9 @@ func (h *Holds) Pause(ctx context.Context, destination string) (shown Destinatio
 	return h.about(ctx, name, StatePaused)
 }
 
-// Resume ends the hold of a destination; its held deliveries are then
-// released, the oldest first. Deliveries that are held without a hold, because
-// it was terminated, are released too. It returns the state that the destination
-// is about to have, a *StateError when nothing is held, and
+// Resume ends the hold of a destination; its held deliveries are then released, the oldest first.
+// Deliveries that are held without a hold, because it was terminated, are released too. It returns
+// the state that the destination is about to have, a *StateError when nothing is held, and
 // ErrDestinationUnknown for a name that nothing knows.
 func (h *Holds) Resume(ctx context.Context, destination string) (shown Destination, err error) {
 	defer translate(&err)
@@ -139,16 +137,16 @@ func (h *Holds) Resume(ctx context.Context, destination string) (shown Destinati
 	return h.about(ctx, name, StateReleasing)
 }
 
-// about shows a destination in the state that it is about to have: its hold
-// may not have reacted yet.
+// about shows a destination in the state that it is about to have: its hold may not have reacted
+// yet.
 func (h *Holds) about(ctx context.Context, name, state string) (Destination, error) {
 	shown, err := h.destination(ctx, name)
 	shown.State = state
 	return shown, err
 }
 
-// endHold tells the hold of a destination to end, also one that is paused in
-// Temporal. It reports false when there is none.
+// endHold tells the hold of a destination to end, also one that is paused in Temporal. It reports
+// false when there is none.
 func (s *Store) endHold(ctx context.Context, name string) (ended bool, err error) {
 	described, err := s.client.DescribeWorkflowExecution(ctx, workflows.HoldID(name), "")
 	if notFound(err) {
@@ -171,8 +169,8 @@ func (s *Store) endHold(ctx context.Context, name string) (ended bool, err error
 	return err == nil, err
 }
 
-// releaseHeld starts a hold that does nothing but release, when any delivery to
-// the destination says that it is held. It reports whether any does.
+// releaseHeld starts a hold that does nothing but release, when any delivery to the destination
+// says that it is held. It reports whether any does.
 func (s *Store) releaseHeld(ctx context.Context, name string) (bool, error) {
 	held, err := s.count(ctx, s.to(name)+" AND "+saysHeld)
 	if err != nil || held == 0 {
@@ -183,8 +181,8 @@ func (s *Store) releaseHeld(ctx context.Context, name string) (bool, error) {
 	return true, err
 }
 
-// signalHold sends the hold of a destination a signal; without a hold it starts
-// one for that reason.
+// signalHold sends the hold of a destination a signal; without a hold it starts one for that
+// reason.
 func (s *Store) signalHold(ctx context.Context, name, reason, signal string, argument any, notice *workflows.DeliveryInput) error {
 	_, err := s.client.SignalWithStartWorkflow(ctx, workflows.HoldID(name), signal, argument,
 		holdOptions(name, workflows.HoldStateHeld, reason), workflows.Hold,
@@ -202,9 +200,9 @@ func holdOptions(destination, state, reason string) client.StartWorkflowOptions 
 	}
 }
 
-// resolve is the name under which a destination is held: the one that the
-// configuration has for it today or, of one that it does not have, the name
-// itself, as long as it is held or deliveries to it wait.
+// resolve is the name under which a destination is held: the one that the configuration has for it
+// today or, of one that it does not have, the name itself, as long as it is held or deliveries to
+// it wait.
 func (s *Store) resolve(ctx context.Context, name string) (string, error) {
 	if d, ok := s.configured(name); ok {
 		return d.Name, nil
@@ -242,8 +240,7 @@ func (h *Holds) of(name string) *known {
 	return k
 }
 
-// forget has the next attempt of this process ask Temporal whether a destination
-// is held.
+// forget has the next attempt of this process ask Temporal whether a destination is held.
 func (h *Holds) forget(name string) {
 	k := h.of(name)
 	k.mu.Lock()
@@ -251,9 +248,8 @@ func (h *Holds) forget(name string) {
 	k.asked = time.Time{}
 }
 
-// Held is whether the deliveries to a destination are to be held back now. While
-// Temporal does not say, the last answer stands: one attempt too many is better
-// than a stop.
+// Held is whether the deliveries to a destination are to be held back now. While Temporal does not
+// say, the last answer stands: one attempt too many is better than a stop.
 func (h *Holds) Held(ctx context.Context, destination string) bool {
 	name := h.store.canonical(destination)
 	k := h.of(name)
@@ -270,9 +266,8 @@ func (h *Holds) Held(ctx context.Context, destination string) bool {
 	return k.held
 }
 
-// Report takes note of an attempt: whether the destination is healthy, which it
-// also is when it rejects a delivery. A destination that has been failing for
-// long is held.
+// Report takes note of an attempt: whether the destination is healthy, which it also is when it
+// rejects a delivery. A destination that has been failing for long is held.
 func (h *Holds) Report(ctx context.Context, destination string, healthy bool) {
 	d, ok := h.store.configured(destination)
 	if !ok || d.HoldAfter == 0 {

@@ -21,8 +21,8 @@ func described(status enumspb.WorkflowExecutionStatus) *workflowservice.Describe
 	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{Status: status}}
 }
 
-// newHolds makes holds of a destination that is held after ten minutes of
-// failing, on a clock that the test moves.
+// newHolds makes holds of a destination that is held after ten minutes of failing, on a clock that
+// the test moves.
 func newHolds(t *testing.T) (*Holds, *mocks.Client, *time.Time) {
 	t.Helper()
 	temporal, clock := mocks.NewClient(t), noon

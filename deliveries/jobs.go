@@ -20,8 +20,8 @@ type NewJob struct {
 	Destination, Type string
 	// Status is Delivered, Undelivered or Cancelled.
 	Status Status
-	// Since and Until bound when the deliveries' latest run started: at or after
-	// Since, before Until. What starts after the job itself is never matched.
+	// Since and Until bound when the deliveries' latest run started: at or after Since, before
+	// Until. What starts after the job itself is never matched.
 	Since, Until time.Time
 	// DryRun counts, but sends nothing.
 	DryRun bool
@@ -36,8 +36,8 @@ type Job struct {
 	Status    string     `json:"status"`
 	StartedAt time.Time  `json:"startedAt"`
 	ClosedAt  *time.Time `json:"closedAt,omitempty"`
-	// Found, Started, Skipped and Failed count the deliveries that matched, and
-	// what the job did with them.
+	// Found, Started, Skipped and Failed count the deliveries that matched, and what the job did
+	// with them.
 	Found   int `json:"found"`
 	Started int `json:"started"`
 	Skipped int `json:"skipped"`
@@ -51,9 +51,9 @@ type Job struct {
 // jobRunning is the status of a job that is not over.
 const jobRunning = "running"
 
-// StartJob starts a bulk redelivery. It returns a *FilterError for a filter that
-// cannot match anything, and ErrDestinationUnknown for a destination that is not
-// in the configuration and that no delivery goes to.
+// StartJob starts a bulk redelivery. It returns a *FilterError for a filter that cannot match
+// anything, and ErrDestinationUnknown for a destination that is not in the configuration and that
+// no delivery goes to.
 func (s *Store) StartJob(ctx context.Context, n NewJob) (job Job, err error) {
 	defer translate(&err)
 	if err := (Filter{Destination: n.Destination, Type: n.Type}).validate(); err != nil {
@@ -82,8 +82,8 @@ func (s *Store) StartJob(ctx context.Context, n NewJob) (job Job, err error) {
 	return s.Job(ctx, in.ID)
 }
 
-// checkDestination returns ErrDestinationUnknown for a name that neither the
-// configuration, its installations among it, nor any delivery has. Empty is no name.
+// checkDestination returns ErrDestinationUnknown for a name that neither the configuration, its
+// installations among it, nor any delivery has. Empty is no name.
 func (s *Store) checkDestination(ctx context.Context, name string) error {
 	if _, ok := s.config.Resolve(name); ok || name == "" {
 		return nil
@@ -100,8 +100,8 @@ func (s *Store) checkDestination(ctx context.Context, name string) error {
 	return err
 }
 
-// CancelJob stops a bulk redelivery; deliveries that it has started go on. It
-// returns ErrJobUnknown for an unknown job and a *StateError for one that is over.
+// CancelJob stops a bulk redelivery; deliveries that it has started go on. It returns ErrJobUnknown
+// for an unknown job and a *StateError for one that is over.
 func (s *Store) CancelJob(ctx context.Context, id string) (job Job, err error) {
 	defer translate(&err)
 	ctx, cancel := undisturbed(ctx)
@@ -160,8 +160,8 @@ func (s *Store) Job(ctx context.Context, id string) (job Job, err error) {
 	return job, err
 }
 
-// runningProgress is the progress of a running job: the last heartbeat of its
-// page or, before that, the progress with which the workflow's run began.
+// runningProgress is the progress of a running job: the last heartbeat of its page or, before that,
+// the progress with which the workflow's run began.
 func (s *Store) runningProgress(ctx context.Context, described *description) (workflows.RedeliveryProgress, error) {
 	var progress workflows.RedeliveryProgress
 	for _, page := range described.GetPendingActivities() {

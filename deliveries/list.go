@@ -23,8 +23,8 @@ const (
 	maxFound = 500
 	// fewFound is how many executions are too few for one scan.
 	fewFound = 100
-	// maxScans bounds how many windows of time one page looks through, so that
-	// a filter that matches little answers in time; the cursor goes on.
+	// maxScans bounds how many windows of time one page looks through, so that a filter that
+	// matches little answers in time; the cursor goes on.
 	maxScans = 20
 	// maxConcurrentReads bounds the runs of a page that are read at once.
 	maxConcurrentReads = 16
@@ -43,8 +43,7 @@ type Filter struct {
 	Running bool
 	// Job is the bulk redelivery that started the run.
 	Job string
-	// Since and Until bound when the latest run started: at or after Since,
-	// before Until.
+	// Since and Until bound when the latest run started: at or after Since, before Until.
 	Since, Until time.Time
 }
 
@@ -55,8 +54,8 @@ type Page struct {
 	NextCursor string `json:"nextCursor,omitempty"`
 }
 
-// cursor is the last execution that a page has dealt with. Pages go back in
-// time from it, so what arrives in the meantime moves nothing.
+// cursor is the last execution that a page has dealt with. Pages go back in time from it, so what
+// arrives in the meantime moves nothing.
 type cursor struct {
 	Start time.Time `json:"t"`
 	RunID string    `json:"r"`
@@ -79,8 +78,8 @@ func parseCursor(s string) (cursor, error) {
 	return c, nil
 }
 
-// before is whether an execution comes after the cursor in a list, which is
-// ordered by start time, the newest first.
+// before is whether an execution comes after the cursor in a list, which is ordered by start time,
+// the newest first.
 func (c cursor) before(e *workflowpb.WorkflowExecutionInfo) bool {
 	return compare(c, position(e)) < 0
 }
@@ -94,15 +93,15 @@ func compare(a, b cursor) int {
 	return cmp.Or(b.Start.Compare(a.Start), cmp.Compare(b.RunID, a.RunID))
 }
 
-// List finds deliveries, the newest first, at most limit of them. It may
-// return fewer together with a cursor when the filter matches little.
+// List finds deliveries, the newest first, at most limit of them. It may return fewer together with
+// a cursor when the filter matches little.
 //
-// Temporal's visibility on SQL puts open executions before closed ones, so its
-// own page tokens would repeat or skip what closes between two pages. The list
-// goes back through stretches of start time instead.
+// Temporal's visibility on SQL puts open executions before closed ones, so its own page tokens
+// would repeat or skip what closes between two pages. The list goes back through stretches of start
+// time instead.
 //
-// It returns a *FilterError for a filter that cannot match anything, and
-// ErrCursor for a cursor, after, that no list has given out.
+// It returns a *FilterError for a filter that cannot match anything, and ErrCursor for a cursor,
+// after, that no list has given out.
 func (s *Store) List(ctx context.Context, f Filter, limit int, after string) (page Page, err error) {
 	defer translate(&err)
 	if err := f.validate(); err != nil {
@@ -147,8 +146,8 @@ func (s *Store) List(ctx context.Context, f Filter, limit int, after string) (pa
 	return page, nil
 }
 
-// scan finds the executions of the stretch of time that ends with from, and
-// where the next stretch begins; rest is nil when there is none.
+// scan finds the executions of the stretch of time that ends with from, and where the next stretch
+// begins; rest is nil when there is none.
 func (s *Store) scan(ctx context.Context, f Filter, from cursor) (executions []*workflowpb.WorkflowExecutionInfo, rest *cursor, err error) {
 	query := f.query() + " AND StartTime <= " + quoteTime(from.Start)
 	count, err := s.count(ctx, query)
@@ -173,8 +172,8 @@ func (s *Store) scan(ctx context.Context, f Filter, from cursor) (executions []*
 	return executions, rest, nil
 }
 
-// window is a stretch of time before end that holds enough executions for a
-// scan, but no more than one scan should return.
+// window is a stretch of time before end that holds enough executions for a scan, but no more than
+// one scan should return.
 func (s *Store) window(ctx context.Context, query string, end time.Time) (time.Duration, error) {
 	window := firstWindow
 	for grow := true; ; {
@@ -193,8 +192,8 @@ func (s *Store) window(ctx context.Context, query string, end time.Time) (time.D
 	}
 }
 
-// readAll reads executions of a list, and leaves out those that are not the
-// latest run of their delivery or whose status is another.
+// readAll reads executions of a list, and leaves out those that are not the latest run of their
+// delivery or whose status is another.
 func (s *Store) readAll(ctx context.Context, executions []*workflowpb.WorkflowExecutionInfo, status Status) ([]Delivery, error) {
 	all := make([]*Delivery, len(executions))
 	group, ctx := errgroup.WithContext(ctx)
@@ -242,8 +241,8 @@ func (f Filter) validate() error {
 	return nil
 }
 
-// Terms of queries, in the language of Temporal's visibility. Executions that
-// are paused in Temporal are not over.
+// Terms of queries, in the language of Temporal's visibility. Executions that are paused in
+// Temporal are not over.
 var (
 	deliveryType = "WorkflowType = " + quote(workflows.DeliveryType)
 	isOpen       = "ExecutionStatus IN ('Running', 'Paused')"
@@ -308,8 +307,8 @@ func (s *Store) count(ctx context.Context, query string) (int64, error) {
 	return response.GetCount(), err
 }
 
-// list is every execution that a query finds, as one request has them as long
-// as they are no more than maxFound.
+// list is every execution that a query finds, as one request has them as long as they are no more
+// than maxFound.
 func (s *Store) list(ctx context.Context, query string) (all []*workflowpb.WorkflowExecutionInfo, err error) {
 	err = s.each(ctx, query, func(e *workflowpb.WorkflowExecutionInfo) error {
 		all = append(all, e)

@@ -103,8 +103,8 @@ func FuzzParseCursor(f *testing.F) {
 	})
 }
 
-// listed makes a store with n deliveries to search, of which the first is the
-// oldest, in states that repeat.
+// listed makes a store with n deliveries to search, of which the first is the oldest, in states
+// that repeat.
 func listed(t *testing.T, n int) (*Store, *visibility) {
 	t.Helper()
 	var all []*description
@@ -176,8 +176,7 @@ func TestListPages(t *testing.T) {
 	require.ErrorIs(t, err, ErrCursor)
 }
 
-// With many, a page reads those that it shows, and asks for stretches of time
-// that hold few.
+// With many, a page reads those that it shows, and asks for stretches of time that hold few.
 func TestListOfManyIsShort(t *testing.T) {
 	t.Parallel()
 	s, v := listed(t, 2400)

@@ -8,9 +8,8 @@ import (
 	"github.com/gitbook-courier/courier/workflows"
 )
 
-// The names of destinations: a delivery keeps the name that its destination had
-// when the event was stored, and a destination is held under the name that the
-// configuration has for it today.
+// The names of destinations: a delivery keeps the name that its destination had when the event was
+// stored, and a destination is held under the name that the configuration has for it today.
 
 // configured is the destination that the configuration has today for a name.
 func (s *Store) configured(name string) (config.Destination, bool) {
@@ -35,8 +34,8 @@ func (s *Store) allCanonical(names []string) []string {
 	return slices.Compact(all)
 }
 
-// to is the query for the running deliveries to the destination that a name
-// means today. Some may be stored under its former names.
+// to is the query for the running deliveries to the destination that a name means today. Some may
+// be stored under its former names.
 func (s *Store) to(name string) string {
 	return Filter{Running: true}.query() + " AND " + s.isTo(name)
 }

@@ -29,8 +29,8 @@ type Namespace struct {
 	log    *slog.Logger
 }
 
-// NewNamespace makes the namespace with that name, of a client that uses it.
-// Empty is Temporal's default namespace. It does no I/O.
+// NewNamespace makes the namespace with that name, of a client that uses it. Empty is Temporal's
+// default namespace. It does no I/O.
 func NewNamespace(c client.Client, name string, log *slog.Logger) *Namespace {
 	if name == "" {
 		name = client.DefaultNamespace
@@ -46,8 +46,8 @@ func (n *Namespace) Check(ctx context.Context) error {
 	return err
 }
 
-// Prepare registers the search attributes that are missing, if Temporal lets
-// us, and otherwise says how to.
+// Prepare registers the search attributes that are missing, if Temporal lets us, and otherwise says
+// how to.
 func (n *Namespace) Prepare(ctx context.Context) error {
 	if err := n.Check(ctx); err != nil {
 		return err
@@ -71,27 +71,25 @@ func (n *Namespace) Prepare(ctx context.Context) error {
 			Namespace: n.Name, SearchAttributes: missing,
 		})
 	}
-	var (
-		denied        *serviceerror.PermissionDenied
-		unimplemented *serviceerror.Unimplemented
-		exists        *serviceerror.AlreadyExists
-		unknown       *serviceerror.NamespaceNotFound
-	)
+	_, denied := errors.AsType[*serviceerror.PermissionDenied](err)
+	_, unimplemented := errors.AsType[*serviceerror.Unimplemented](err)
+	_, exists := errors.AsType[*serviceerror.AlreadyExists](err)
+	_, unknown := errors.AsType[*serviceerror.NamespaceNotFound](err)
 	switch {
-	case err == nil, errors.As(err, &exists):
+	case err == nil, exists:
 		return n.probe(ctx)
-	case errors.As(err, &denied), errors.As(err, &unimplemented):
+	case denied, unimplemented:
 		n.log.Warn("search attributes cannot be registered from here; have them created", "command", n.createCommand())
 		return nil
-	case errors.As(err, &unknown):
+	case unknown:
 		return fmt.Errorf("namespace %q does not exist; create it: temporal operator namespace create --namespace %s", n.Name, n.Name)
 	default:
 		return err
 	}
 }
 
-// probe asks for deliveries by every search attribute: for some seconds after
-// they were registered, Temporal refuses to store an event with them.
+// probe asks for deliveries by every search attribute: for some seconds after they were registered,
+// Temporal refuses to store an event with them.
 func (n *Namespace) probe(ctx context.Context) error {
 	var asks []string
 	for _, key := range workflows.SearchAttributes() {

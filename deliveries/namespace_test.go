@@ -17,8 +17,8 @@ import (
 	"google.golang.org/grpc"
 )
 
-// operator is an operator service that has these search attributes, and adds
-// others unless it refuses.
+// operator is an operator service that has these search attributes, and adds others unless it
+// refuses.
 type operator struct {
 	operatorservice.OperatorServiceClient
 	has    map[string]enumspb.IndexedValueType

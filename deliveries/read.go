@@ -16,8 +16,7 @@ import (
 	"github.com/gitbook-courier/courier/workflows"
 )
 
-// Get finds a delivery with all its runs. It returns ErrUnknown when Temporal
-// does not have it.
+// Get finds a delivery with all its runs. It returns ErrUnknown when Temporal does not have it.
 func (s *Store) Get(ctx context.Context, destination, eventID string) (delivery Delivery, err error) {
 	defer translate(&err)
 	latest, err := s.find(ctx, destination, eventID)
@@ -37,9 +36,9 @@ func (s *Store) Get(ctx context.Context, destination, eventID string) (delivery 
 	return delivery, nil
 }
 
-// allRuns are the runs of a delivery, the oldest first. Each names the one that
-// it followed, until retention has removed it; where that leaves gaps, because
-// several were started after the same one, visibility fills them.
+// allRuns are the runs of a delivery, the oldest first. Each names the one that it followed, until
+// retention has removed it; where that leaves gaps, because several were started after the same
+// one, visibility fills them.
 func (s *Store) allRuns(ctx context.Context, latest *description) ([]*description, error) {
 	info := latest.GetWorkflowExecutionInfo()
 	id := info.GetExecution().GetWorkflowId()
@@ -114,8 +113,8 @@ func (s *Store) add(ctx context.Context, d *Delivery, described *description) er
 	return nil
 }
 
-// find describes the latest run of a delivery. It returns ErrUnknown for an id
-// that no delivery can have, without asking Temporal.
+// find describes the latest run of a delivery. It returns ErrUnknown for an id that no delivery can
+// have, without asking Temporal.
 func (s *Store) find(ctx context.Context, destination, eventID string) (*description, error) {
 	if !printable(destination) || !printable(eventID) || strings.Contains(destination, "@") {
 		return nil, ErrUnknown
@@ -141,8 +140,8 @@ func (s *Store) describe(ctx context.Context, id, runID string) (*description, e
 // endPage is how many events are read at once from the end of a history.
 const endPage = 16
 
-// end is the end of a run's history, in order: of a closed run the last event,
-// of a running one the events from the latest activity on.
+// end is the end of a run's history, in order: of a closed run the last event, of a running one the
+// events from the latest activity on.
 func (s *Store) end(ctx context.Context, info *workflowpb.WorkflowExecutionInfo) ([]*historypb.HistoryEvent, error) {
 	if !isRunning(info) {
 		event, err := s.closeEvent(ctx, info.GetExecution())
@@ -180,8 +179,7 @@ func (s *Store) closeEvent(ctx context.Context, execution *commonpb.WorkflowExec
 	return events.Next()
 }
 
-// readOutcome reads the result of a closed workflow, or the details of its
-// failure, into value.
+// readOutcome reads the result of a closed workflow, or the details of its failure, into value.
 func (s *Store) readOutcome(ctx context.Context, execution *commonpb.WorkflowExecution, value any) error {
 	event, err := s.closeEvent(ctx, execution)
 	if err != nil {
@@ -190,8 +188,8 @@ func (s *Store) readOutcome(ctx context.Context, execution *commonpb.WorkflowExe
 	return s.read(outcomePayloads(event), value)
 }
 
-// FirstTask is when the first workflow task of a run was begun, and by which
-// worker. It implements activities.Runs.
+// FirstTask is when the first workflow task of a run was begun, and by which worker. It implements
+// activities.Runs.
 func (s *Store) FirstTask(ctx context.Context, workflowID, runID string) (begun time.Time, worker string, err error) {
 	events := s.client.GetWorkflowHistory(ctx, workflowID, runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {

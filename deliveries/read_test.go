@@ -51,8 +51,8 @@ func application(kind, message string) *failurepb.Failure {
 	return &failurepb.Failure{Message: message, FailureInfo: &failurepb.Failure_ApplicationFailureInfo{ApplicationFailureInfo: &failurepb.ApplicationFailureInfo{Type: kind}}}
 }
 
-// newReading makes a store with runs of one delivery, of which the last is the
-// latest, and which visibility has without the hidden ones.
+// newReading makes a store with runs of one delivery, of which the last is the latest, and which
+// visibility has without the hidden ones.
 func newReading(t *testing.T, hidden string, runs ...*description) (*Store, *mocks.Client) {
 	t.Helper()
 	s, temporal, _ := newActing(t, runs[len(runs)-1])

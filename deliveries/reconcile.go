@@ -12,15 +12,13 @@ import (
 	"github.com/gitbook-courier/courier/workflows"
 )
 
-// reconcileInterval is the least pause between two looks for deliveries that
-// wait in vain. Each pause is up to a quarter longer, so that workers that were
-// started together do not look together.
+// reconcileInterval is the least pause between two looks for deliveries that wait in vain. Each
+// pause is up to a quarter longer, so that workers that were started together do not look together.
 const reconcileInterval = 2 * time.Minute
 
-// Run looks for deliveries that wait although nothing holds them any more, now
-// and every two minutes, and has them go on. Signals can be lost: a hold may
-// have been terminated, and a destination becomes known by a worker's start. It
-// returns when ctx is done.
+// Run looks for deliveries that wait although nothing holds them any more, now and every two
+// minutes, and has them go on. Signals can be lost: a hold may have been terminated, and a
+// destination becomes known by a worker's start. It returns when ctx is done.
 func (h *Holds) Run(ctx context.Context) {
 	for {
 		if err := h.reconcile(ctx); err != nil && ctx.Err() == nil {
@@ -44,8 +42,8 @@ func (h *Holds) reconcile(ctx context.Context) error {
 	return h.reconcileUnknown(ctx)
 }
 
-// reconcileHeld starts a releasing hold for every destination that has held
-// deliveries, but no hold.
+// reconcileHeld starts a releasing hold for every destination that has held deliveries, but no
+// hold.
 func (h *Holds) reconcileHeld(ctx context.Context) error {
 	names, err := h.store.destinationsOf(ctx, saysHeld, nil)
 	if err != nil {
@@ -70,8 +68,8 @@ func (h *Holds) reconcileHeld(ctx context.Context) error {
 	return nil
 }
 
-// reconcileUnknown has every delivery look again that waits for a worker which
-// knows its destination, when this one does.
+// reconcileUnknown has every delivery look again that waits for a worker which knows its
+// destination, when this one does.
 func (h *Holds) reconcileUnknown(ctx context.Context) error {
 	names, err := h.store.destinationsOf(ctx, saysUnknown, nil)
 	if err != nil {
@@ -99,8 +97,8 @@ func (h *Holds) reconcileUnknown(ctx context.Context) error {
 	return nil
 }
 
-// knows is whether this process's configuration has a destination, or accepts
-// the installation that it is.
+// knows is whether this process's configuration has a destination, or accepts the installation that
+// it is.
 func (s *Store) knows(name string) bool {
 	if id, ok := strings.CutPrefix(name, activities.InstallationPrefix); ok {
 		_, accepted := s.config.Installation(id)

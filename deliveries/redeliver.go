@@ -16,13 +16,13 @@ import (
 	"github.com/gitbook-courier/courier/workflows"
 )
 
-// memoRequest is the memo field of a redelivery that says which call began it:
-// a random id, or the id of the bulk job.
+// memoRequest is the memo field of a redelivery that says which call began it: a random id, or the
+// id of the bulk job.
 const memoRequest = "request"
 
-// Redeliver starts a further run of a delivery that is over: the same event
-// under the same ids, with the schedule and the URL that the configuration has
-// for its destination today. It returns the new run's id.
+// Redeliver starts a further run of a delivery that is over: the same event under the same ids,
+// with the schedule and the URL that the configuration has for its destination today. It returns
+// the new run's id.
 //
 // Of several calls at the same time one starts a run, and the others return a
 // *StateError, as all do while the delivery is running. It returns ErrUnknown
@@ -45,8 +45,7 @@ func (s *Store) Redeliver(ctx context.Context, destination, eventID string) (run
 		return "", runningError(described)
 	}
 	if closed := info.GetCloseTime(); closed != nil && !closed.AsTime().Before(asked) {
-		// It ran when this call came in, most likely because another call had just
-		// begun it.
+		// It ran when this call came in, most likely because another call had just begun it.
 		return "", errSentAgain
 	}
 	if runID, err = s.redeliver(ctx, info, uuid.NewString(), ""); err == nil {
@@ -55,9 +54,8 @@ func (s *Store) Redeliver(ctx context.Context, destination, eventID string) (run
 	return runID, err
 }
 
-// redeliverSettle is how long a redelivery is answered late. A run can be over
-// within milliseconds; a call that was made at the same time, but arrives a
-// little later, must not start another.
+// redeliverSettle is how long a redelivery is answered late. A run can be over within milliseconds;
+// a call that was made at the same time, but arrives a little later, must not start another.
 const redeliverSettle = 250 * time.Millisecond
 
 func settle(ctx context.Context) {
@@ -99,12 +97,11 @@ func (c *claims) release(destination, eventID string) {
 // errSentAgain is a redelivery that came too late.
 var errSentAgain = &StateError{"the delivery is being sent again already; look at it, and redeliver it when it is over"}
 
-// redeliver starts the run that follows a run which is over. request names the
-// call; a run that the same call has started before is found again. job is the
-// id of the bulk job, empty for none.
+// redeliver starts the run that follows a run which is over. request names the call; a run that the
+// same call has started before is found again. job is the id of the bulk job, empty for none.
 //
-// Every call that follows the same run uses the same request id, so that
-// Temporal starts one run for all of them. The memo says whose it is.
+// Every call that follows the same run uses the same request id, so that Temporal starts one run
+// for all of them. The memo says whose it is.
 func (s *Store) redeliver(ctx context.Context, info *workflowpb.WorkflowExecutionInfo, request, job string) (runID string, err error) {
 	input, event, err := s.arguments(ctx, info)
 	if err != nil {
@@ -120,8 +117,8 @@ func (s *Store) redeliver(ctx context.Context, info *workflowpb.WorkflowExecutio
 	options.TypedSearchAttributes = attributesFor(info, job)
 	options.Memo = workflows.Memo(input, previous)
 	options.Memo[memoRequest] = request
-	// No eager start: Temporal would hand the first task to every caller with
-	// the same request id, and each would make the first attempt.
+	// No eager start: Temporal would hand the first task to every caller with the same request id,
+	// and each would make the first attempt.
 	run, err := s.client.ExecuteWorkflow(withRequestID(ctx, "redelivery-after-"+previous), options, workflows.Delivery, input, event)
 	if is[*serviceerror.WorkflowExecutionAlreadyStarted](err) {
 		return "", errSentAgain
@@ -152,8 +149,8 @@ func (s *Store) arguments(ctx context.Context, info *workflowpb.WorkflowExecutio
 	return input, event, nil
 }
 
-// attributesFor are the search attributes of the run that follows a run. Those
-// of the run's own state and of its bulk job are not carried over.
+// attributesFor are the search attributes of the run that follows a run. Those of the run's own
+// state and of its bulk job are not carried over.
 func attributesFor(info *workflowpb.WorkflowExecutionInfo, job string) temporal.SearchAttributes {
 	var updates []temporal.SearchAttributeUpdate
 	for _, key := range workflows.SearchAttributes() {
@@ -174,8 +171,7 @@ func attributesFor(info *workflowpb.WorkflowExecutionInfo, job string) temporal.
 // actTimeout bounds an act on a delivery or a destination.
 const actTimeout = 10 * time.Second
 
-// undisturbed is a context for an act that must not be left half done when the
-// caller goes away.
+// undisturbed is a context for an act that must not be left half done when the caller goes away.
 func undisturbed(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), actTimeout)
 }

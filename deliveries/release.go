@@ -14,17 +14,15 @@ import (
 )
 
 const (
-	// releaseSettle is how long a delivery that was released may still say that
-	// it is held before it is released again: its worker may be slow, and
-	// visibility lags behind.
+	// releaseSettle is how long a delivery that was released may still say that it is held before
+	// it is released again: its worker may be slow, and visibility lags behind.
 	releaseSettle = 10 * time.Second
 	// releaseLook is the pause before the next look for deliveries that say held.
 	releaseLook = time.Second
 )
 
-// ReleaseDeliveries has every delivery to a destination that says that it is
-// held go on, the oldest first, and looks again until none says so. It counts
-// the deliveries that it has released.
+// ReleaseDeliveries has every delivery to a destination that says that it is held go on, the oldest
+// first, and looks again until none says so. It counts the deliveries that it has released.
 func (a *Activities) ReleaseDeliveries(ctx context.Context, in workflows.ReleaseInput) (result workflows.ReleaseResult, err error) {
 	defer translate(&err)
 	if activity.HasHeartbeatDetails(ctx) {
@@ -86,9 +84,8 @@ func (r *release) release(ctx context.Context, d waiting) error {
 	return nil
 }
 
-// legacy releases the deliveries that 0.2 began, which do not say that they
-// are held: nothing in their descriptions is due. It comes last, because it
-// describes every delivery that is pending.
+// legacy releases the deliveries that 0.2 began, which do not say that they are held: nothing in
+// their descriptions is due. It comes last, because it describes every delivery that is pending.
 func (r *release) legacy(ctx context.Context, destination string) error {
 	silent, err := r.store.waiting(ctx, destination, saysNothing)
 	if err != nil {
@@ -116,8 +113,7 @@ type waiting struct {
 	start             time.Time
 }
 
-// waiting are the running deliveries to a destination that a term finds, the
-// oldest first.
+// waiting are the running deliveries to a destination that a term finds, the oldest first.
 func (s *Store) waiting(ctx context.Context, destination, term string) (found []waiting, err error) {
 	err = s.each(ctx, s.to(destination)+" AND "+term, func(e *workflowpb.WorkflowExecutionInfo) error {
 		found = append(found, waiting{e.GetExecution().GetWorkflowId(), e.GetExecution().GetRunId(), e.GetStartTime().AsTime()})

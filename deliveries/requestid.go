@@ -14,10 +14,9 @@ func withRequestID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, requestIDKey{}, id)
 }
 
-// RequestIDs is an option for the connection of the client that a Store uses.
-// It gives a start of a workflow the request id that the Store has chosen, by
-// which Temporal starts one run for several equal calls; the SDK's client has no
-// option for it.
+// RequestIDs is an option for the connection of the client that a Store uses. It gives a start of a
+// workflow the request id that the Store has chosen, by which Temporal starts one run for several
+// equal calls; the SDK's client has no option for it.
 func RequestIDs() grpc.DialOption { return grpc.WithChainUnaryInterceptor(setRequestID) }
 
 func setRequestID(ctx context.Context, method string, request, reply any, c *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {

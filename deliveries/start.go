@@ -1,7 +1,7 @@
-// Package deliveries keeps deliveries in Temporal: it starts them, finds them
-// again and acts on them. Temporal is the only memory; this package is the only
-// one outside of the workflows that knows how a delivery is stored in it, and the
-// only one that knows Temporal's errors. It knows nothing of HTTP.
+// Package deliveries keeps deliveries in Temporal: it starts them, finds them again and acts on
+// them. Temporal is the only memory; this package is the only one outside of the workflows that
+// knows how a delivery is stored in it, and the only one that knows Temporal's errors. It knows
+// nothing of HTTP.
 package deliveries
 
 import (
@@ -24,8 +24,7 @@ import (
 
 // Options are what the room needs. All are required.
 type Options struct {
-	// Client is a client of the namespace, whose starts carry the request ids
-	// of [RequestIDs].
+	// Client is a client of the namespace, whose starts carry the request ids of [RequestIDs].
 	Client client.Client
 	// Namespace is the namespace's name.
 	Namespace string
@@ -75,17 +74,16 @@ const (
 
 // NewDelivery is a delivery to be stored: an event and where it goes.
 type NewDelivery struct {
-	// Event is the event. It is stored byte for byte, without the members that
-	// the destination has redacted.
+	// Event is the event. It is stored byte for byte, without the members that the destination has
+	// redacted.
 	Event gitbook.Event
-	// Installation is the id of the installation that the event came from; empty
-	// when it is unknown.
+	// Installation is the id of the installation that the event came from; empty when it is
+	// unknown.
 	Installation string
-	// Destination is the name of a configured destination. It is empty when
-	// Webhook is set.
+	// Destination is the name of a configured destination. It is empty when Webhook is set.
 	Destination string
-	// Webhook, when not nil, is the installation's own webhook, to which the
-	// event goes instead. It is sealed before it is stored.
+	// Webhook, when not nil, is the installation's own webhook, to which the event goes instead. It
+	// is sealed before it is stored.
 	Webhook *gitbook.Webhook
 	// Reason is why it is sent.
 	Reason Reason
@@ -107,12 +105,12 @@ func (n NewDelivery) name() string {
 	return n.Destination
 }
 
-// Start stores a new delivery. It reports false when the event's delivery to
-// that destination was stored before, whatever became of it. Temporal has the
-// delivery on disk when Start returns without an error.
+// Start stores a new delivery. It reports false when the event's delivery to that destination was
+// stored before, whatever became of it. Temporal has the delivery on disk when Start returns
+// without an error.
 //
-// It returns ErrDestinationUnknown for a destination that the configuration
-// does not have, and ErrUnavailable when Temporal cannot be reached.
+// It returns ErrDestinationUnknown for a destination that the configuration does not have, and
+// ErrUnavailable when Temporal cannot be reached.
 func (s *Store) Start(ctx context.Context, n NewDelivery) (started bool, err error) {
 	defer translate(&err)
 	input, event, err := s.build(n)
@@ -165,8 +163,8 @@ func startOptions(input workflows.DeliveryInput) client.StartWorkflowOptions {
 	}
 }
 
-// printable is whether Temporal may be asked about a text: it has 1 to 255
-// visible ASCII characters or spaces, as event ids and destinations' names do.
+// printable is whether Temporal may be asked about a text: it has 1 to 255 visible ASCII characters
+// or spaces, as event ids and destinations' names do.
 func printable(text string) bool {
 	if text == "" || len(text) > gitbook.MaxEventIDLength {
 		return false

@@ -19,8 +19,8 @@ import (
 	"github.com/gitbook-courier/courier/workflows"
 )
 
-// The state of a run follows from Temporal's description of it and, where that
-// does not have the attempt log, from its history. Nothing here does I/O.
+// The state of a run follows from Temporal's description of it and, where that does not have the
+// attempt log, from its history. Nothing here does I/O.
 
 // description is a run as Temporal describes it.
 type description = workflowservice.DescribeWorkflowExecutionResponse
@@ -74,8 +74,8 @@ func isPaused(info *workflowpb.WorkflowExecutionInfo) bool {
 	return info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED
 }
 
-// pendingSend is the run's pending SendWebhook, nil when it has none. A
-// delivery has one activity at a time.
+// pendingSend is the run's pending SendWebhook, nil when it has none. A delivery has one activity
+// at a time.
 func pendingSend(d *description) *workflowpb.PendingActivityInfo {
 	if pending := d.GetPendingActivities(); len(pending) > 0 {
 		return pending[0]
@@ -83,14 +83,13 @@ func pendingSend(d *description) *workflowpb.PendingActivityInfo {
 	return nil
 }
 
-// firstSendEvents is how many events the history of a run has until its first
-// SendWebhook runs. One that took the express lane, or waited, has more.
+// firstSendEvents is how many events the history of a run has until its first SendWebhook runs. One
+// that took the express lane, or waited, has more.
 const firstSendEvents = 5
 
-// needsHistory is whether the attempt log of a run has to be read from its
-// history: that of a closed run is in its last event, that of a running one in
-// the heartbeats of its pending activity or, before the first of them, in the
-// activity's input.
+// needsHistory is whether the attempt log of a run has to be read from its history: that of a
+// closed run is in its last event, that of a running one in the heartbeats of its pending activity
+// or, before the first of them, in the activity's input.
 func needsHistory(d *description) bool {
 	info := d.GetWorkflowExecutionInfo()
 	if !isRunning(info) {
@@ -100,9 +99,8 @@ func needsHistory(d *description) bool {
 	return pendingSend(d).GetHeartbeatDetails() == nil && (continued || info.GetHistoryLength() > firstSendEvents)
 }
 
-// runOf is the state of a run, and why it did not deliver, or has not yet.
-// events are the end of its history, in order; see needsHistory. An error is a
-// payload whose key is missing.
+// runOf is the state of a run, and why it did not deliver, or has not yet. events are the end of
+// its history, in order; see needsHistory. An error is a payload whose key is missing.
 func (r reader) runOf(d *description, events []*historypb.HistoryEvent) (run Run, failure string, err error) {
 	info := d.GetWorkflowExecutionInfo()
 	run = Run{
@@ -195,9 +193,8 @@ func unknownFailure(destination string) string {
 		" in its configuration; add it, name it under formerly of another one, or cancel the delivery"
 }
 
-// logIn is the newest attempt log in the events of a running run: the one with
-// which it continued, the one that an activity was given, or the one with which
-// the activity ended.
+// logIn is the newest attempt log in the events of a running run: the one with which it continued,
+// the one that an activity was given, or the one with which the activity ended.
 func (r reader) logIn(events []*historypb.HistoryEvent) (log []activities.Attempt, err error) {
 	for _, event := range events {
 		started, scheduled, failed, completed := event.GetWorkflowExecutionStartedEventAttributes(), event.GetActivityTaskScheduledEventAttributes(), event.GetActivityTaskFailedEventAttributes(), event.GetActivityTaskCompletedEventAttributes()
@@ -225,8 +222,7 @@ func (r reader) logIn(events []*historypb.HistoryEvent) (log []activities.Attemp
 	return log, nil
 }
 
-// closedOutcome is what a run left in its last event. One that was terminated
-// leaves nothing.
+// closedOutcome is what a run left in its last event. One that was terminated leaves nothing.
 func (r reader) closedOutcome(events []*historypb.HistoryEvent) (found workflows.DeliveryResult, err error) {
 	if len(events) == 0 {
 		return found, nil
@@ -260,8 +256,8 @@ func applicationDetails(failure *failurepb.Failure) *commonpb.Payloads {
 // reader reads what the workflows have stored.
 type reader struct{ payloads converter.DataConverter }
 
-// read reads payloads into value. Payloads that cannot be read count as none,
-// unless a key is missing.
+// read reads payloads into value. Payloads that cannot be read count as none, unless a key is
+// missing.
 func (r reader) read(payloads *commonpb.Payloads, value any) error {
 	if len(payloads.GetPayloads()) == 0 {
 		return nil
@@ -316,8 +312,8 @@ func (r reader) summarize(info *workflowpb.WorkflowExecutionInfo) Delivery {
 	}
 }
 
-// attribute reads a search attribute, which Temporal indexes and which is
-// therefore never encrypted. It is empty when absent.
+// attribute reads a search attribute, which Temporal indexes and which is therefore never
+// encrypted. It is empty when absent.
 func attribute(attributes *commonpb.SearchAttributes, key temporal.SearchAttributeKeyKeyword) string {
 	var value string
 	_ = converter.GetDefaultDataConverter().FromPayload(attributes.GetIndexedFields()[key.GetName()], &value)

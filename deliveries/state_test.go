@@ -212,8 +212,8 @@ func history(t *testing.T, file string) []*historypb.HistoryEvent {
 	return h.GetEvents()
 }
 
-// describeAt is how Temporal would describe a delivery with that history. Nothing
-// of it is known that is not in the history, as the heartbeats of an activity.
+// describeAt is how Temporal would describe a delivery with that history. Nothing of it is known
+// that is not in the history, as the heartbeats of an activity.
 func describeAt(t *testing.T, events []*historypb.HistoryEvent) *description {
 	t.Helper()
 	d := describe(t, running, "")
@@ -265,8 +265,8 @@ func describeAt(t *testing.T, events []*historypb.HistoryEvent) *description {
 	return d
 }
 
-// The stored deliveries of every release end as their last event says, and on their
-// way there are in states that make sense, without losing an attempt.
+// The stored deliveries of every release end as their last event says, and on their way there are
+// in states that make sense, without losing an attempt.
 func TestStateOfStoredDeliveries(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../workflows/testdata/histories/*.json.gz")

@@ -19,8 +19,8 @@ import (
 	"github.com/gitbook-courier/courier/workflows"
 )
 
-// visibility answers the room's queries from a list of executions. It knows
-// the terms that the room uses, and panics over others.
+// visibility answers the room's queries from a list of executions. It knows the terms that the room
+// uses, and panics over others.
 type visibility struct {
 	t *testing.T
 
@@ -32,8 +32,8 @@ type visibility struct {
 	described map[[2]string]*description
 }
 
-// newVisibility makes a client whose visibility has executions, and which
-// describes them by their ids.
+// newVisibility makes a client whose visibility has executions, and which describes them by their
+// ids.
 func newVisibility(t *testing.T, all ...*description) (*mocks.Client, *visibility) {
 	t.Helper()
 	temporal, v := mocks.NewClient(t), &visibility{t: t, described: make(map[[2]string]*description)}

@@ -15,8 +15,8 @@ import (
 const (
 	// workersTTL is for how long one look at the workers is relied on.
 	workersTTL = 10 * time.Second
-	// workerGone is after how long without a poll a worker counts as stopped.
-	// Temporal lists it for five minutes; a running one polls every minute.
+	// workerGone is after how long without a poll a worker counts as stopped. Temporal lists it for
+	// five minutes; a running one polls every minute.
 	workerGone = 2 * time.Minute
 )
 
@@ -46,10 +46,9 @@ func (e *OldWorkerError) Error() string {
 	return "worker " + e.Worker + " is of an older release: upgrade the workers first"
 }
 
-// Check returns an *OldWorkerError while a worker of an older release polls for
-// work: a delivery of this release that it begins could not be
-// continued by a newer worker. A worker that was stopped counts for up to two
-// minutes more. While Temporal does not answer, the last answer stands.
+// Check returns an *OldWorkerError while a worker of an older release polls for work: a delivery of
+// this release that it begins could not be continued by a newer worker. A worker that was stopped
+// counts for up to two minutes more. While Temporal does not answer, the last answer stands.
 func (w *Workers) Check(ctx context.Context) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

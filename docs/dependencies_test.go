@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every module that a go.mod requires directly is listed with its reason, and
-// none is listed that is not.
+// Every module that a go.mod requires directly is listed with its reason, and none is listed that
+// is not.
 func TestDependenciesAreListedWithTheirReasons(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ giveFile, giveSection string }{

@@ -39,14 +39,12 @@ var stored = []any{
 	workflows.UndeliveredNotice{},
 }
 
-// notStored are the string constants of the two packages that no one finds in
-// Temporal.
+// notStored are the string constants of the two packages that no one finds in Temporal.
 var notStored = []string{"BuildID", "buildPrefix", "hashMark"}
 
-// TestStoredNamesAreDocumented compares the members of everything that is stored
-// in Temporal, and every string constant of the packages that store it, with
-// formats.md and with the names of the releases before. A name that is stored
-// stays for as long as something that has it may be there.
+// TestStoredNamesAreDocumented compares the members of everything that is stored in Temporal, and
+// every string constant of the packages that store it, with formats.md and with the names of the
+// releases before. A name that is stored stays for as long as something that has it may be there.
 func TestStoredNamesAreDocumented(t *testing.T) {
 	t.Parallel()
 	names := make(map[string]bool)

@@ -2,22 +2,23 @@ package gitbook
 
 import "log/slog"
 
-// Environment is what Courier keeps of an IntegrationEnvironment: which installation an event belongs to, where it
-// wants its webhooks, and which types it has switched on. GitBook's API tokens and signing secrets are never read out
-// of the JSON, so they cannot be passed on by mistake.
+// Environment is what Courier keeps of an IntegrationEnvironment: which installation an event
+// belongs to, where it wants its webhooks, and which types it has switched on. GitBook's API tokens
+// and signing secrets are never read out of the JSON, so they cannot be passed on by mistake.
 type Environment struct {
 	// InstallationID is installation.id; empty when there is none.
 	InstallationID string
 
-	// webhook is nil without a complete webhook. It is a function because fmt prints unexported fields without asking
-	// their String methods, and some verbs follow pointers too; of a function they know the address alone.
+	// webhook is nil without a complete webhook. It is a function because fmt prints unexported
+	// fields without asking their String methods, and some verbs follow pointers too; of a function
+	// they know the address alone.
 	webhook  func() Webhook
 	switches map[string]bool
 }
 
-// ParseEnvironment reads one JSON object as an environment. What is missing or of another kind than the schema has it
-// counts as not configured, since GitBook leaves members out freely. The error is a *FieldError for the field
-// "environment".
+// ParseEnvironment reads one JSON object as an environment. What is missing or of another kind than
+// the schema has it counts as not configured, since GitBook leaves members out freely. The error is
+// a *FieldError for the field "environment".
 func ParseEnvironment(data []byte) (Environment, error) {
 	if !isObject(data) {
 		return Environment{}, &FieldError{Field: "environment", Err: errNotObject}
@@ -45,9 +46,10 @@ func ParseEnvironment(data []byte) (Environment, error) {
 	return environment, nil
 }
 
-// Webhook returns where the installation wants events of a type delivered. It returns false when the URL or the secret
-// is missing or empty, when the event belongs to no space or site installation, and when the switch of the type is
-// anything but true. With both a space and a site installation the switches of the space decide.
+// Webhook returns where the installation wants events of a type delivered. It returns false when
+// the URL or the secret is missing or empty, when the event belongs to no space or site
+// installation, and when the switch of the type is anything but true. With both a space and a site
+// installation the switches of the space decide.
 func (e Environment) Webhook(eventType string) (Webhook, bool) {
 	if e.webhook == nil || !e.switches[eventType] {
 		return Webhook{}, false
@@ -55,9 +57,9 @@ func (e Environment) Webhook(eventType string) (Webhook, bool) {
 	return e.webhook(), true
 }
 
-// Webhook is an installation's address for deliveries and the secret that signs them. It prints as redacted, the
-// address too, since its path or query may be a credential of its own; and encoding/json leaves both out, so that nothing
-// stores them unsealed by mistake.
+// Webhook is an installation's address for deliveries and the secret that signs them. It prints as
+// redacted, the address too, since its path or query may be a credential of its own; and
+// encoding/json leaves both out, so that nothing stores them unsealed by mistake.
 type Webhook struct {
 	URL    string `json:"-"`
 	Secret string `json:"-"`

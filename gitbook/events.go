@@ -14,20 +14,23 @@ const (
 	// EventPageFeedback is a visitor's rating of a page. Its payload is PageFeedback.
 	EventPageFeedback = "page_feedback"
 
-	// EventSpaceContentUpdated is a change of a space's primary content. Its payload is SpaceContentUpdated.
+	// EventSpaceContentUpdated is a change of a space's primary content. Its payload is
+	// SpaceContentUpdated.
 	EventSpaceContentUpdated = "space_content_updated"
 )
 
 // MaxEventIDLength is the greatest length of an event id, in bytes.
 const MaxEventIDLength = 255
 
-// DocumentedEvents returns the types that GitBook documents for webhooks, in a slice of the caller's own.
+// DocumentedEvents returns the types that GitBook documents for webhooks, in a slice of the
+// caller's own.
 func DocumentedEvents() []string {
 	return []string{EventSiteView, EventPageFeedback, EventSpaceContentUpdated}
 }
 
-// EventTypes returns every type of the schema Event in @gitbook/api 0.202.0, sorted, in a slice of the caller's own.
-// GitBook adds types over time, so the list serves for suggestions and never for refusing an event.
+// EventTypes returns every type of the schema Event in @gitbook/api 0.202.0, sorted, in a slice of
+// the caller's own. GitBook adds types over time, so the list serves for suggestions and never for
+// refusing an event.
 func EventTypes() []string {
 	return []string{
 		"content_compute_document",
@@ -52,7 +55,8 @@ func EventTypes() []string {
 	}
 }
 
-// Event is a GitBook event of any type: the members that every reader needs, and the bytes it came in.
+// Event is a GitBook event of any type: the members that every reader needs, and the bytes it came
+// in.
 type Event struct {
 	// ID is the member eventId: 1 to MaxEventIDLength visible ASCII characters or spaces.
 	ID string
@@ -60,15 +64,15 @@ type Event struct {
 	// Type is the member type, never empty. It may be one that this package has never heard of.
 	Type string
 
-	// InstallationID, SpaceID and SiteID are the members installationId, spaceId and siteId; each is empty when the
-	// event has none, or when it is not a string.
+	// InstallationID, SpaceID and SiteID are the members installationId, spaceId and siteId; each
+	// is empty when the event has none, or when it is not a string.
 	InstallationID, SpaceID, SiteID string
 
 	raw []byte
 }
 
-// ParseEvent reads one JSON object as an event. It asks for eventId and type alone and leaves everything else to
-// Decode and Field. The event keeps data, which must not change afterwards.
+// ParseEvent reads one JSON object as an event. It asks for eventId and type alone and leaves
+// everything else to Decode and Field. The event keeps data, which must not change afterwards.
 //
 // The error is a *FieldError for the field "event", "event.eventId" or "event.type".
 func ParseEvent(data []byte) (Event, error) {
@@ -125,9 +129,10 @@ func validEventID(id string) bool {
 // Raw returns the event byte for byte as it came. The caller must not change it.
 func (e Event) Raw() []byte { return e.raw }
 
-// Decode reads the event into v, which points to SiteView, PageFeedback, SpaceContentUpdated or a struct of the
-// caller's own. Members that v does not have are passed over. The types of this package match keys in their exact case;
-// for any other struct encoding/json decides, which takes a key in any case.
+// Decode reads the event into v, which points to SiteView, PageFeedback, SpaceContentUpdated or a
+// struct of the caller's own. Members that v does not have are passed over. The types of this
+// package match keys in their exact case; for any other struct encoding/json decides, which takes a
+// key in any case.
 func (e Event) Decode(v any) error {
 	if err := json.Unmarshal(e.raw, v); err != nil {
 		return fmt.Errorf("event: %w", err)
@@ -135,9 +140,9 @@ func (e Event) Decode(v any) error {
 	return nil
 }
 
-// Field returns the value that the names of path lead to from object to object, in JSON exactly as it came:
-// e.Field("visitor", "ip") may be `"203.0.113.7"`, with the quotation marks. It returns false when there is no such
-// member. The caller must not change the bytes.
+// Field returns the value that the names of path lead to from object to object, in JSON exactly as
+// it came: e.Field("visitor", "ip") may be `"203.0.113.7"`, with the quotation marks. It returns
+// false when there is no such member. The caller must not change the bytes.
 func (e Event) Field(path ...string) (json.RawMessage, bool) {
 	return lookup(e.raw, path...)
 }

@@ -14,8 +14,8 @@ import (
 const documentedEvent = `{"eventId":"evt_2345678901bcdefg","type":"space_content_updated","spaceId":"space_xyz789",` +
 	`"installationId":"inst_def456","revisionId":"rev_abc123def456"}`
 
-// awkward has what an encoder would change: escapes for HTML, a line separator, an emoji, odd spacing, a number beyond
-// the precision of a float, a repeated key and an escaped one.
+// awkward has what an encoder would change: escapes for HTML, a line separator, an emoji, odd
+// spacing, a number beyond the precision of a float, a repeated key and an escaped one.
 const awkward = " {\t\"eventId\" : \"evt & <1> \\u0065\" ,\r\n \"type\":\"page_feedback\", \"note\": \"& < > é \u2028 \\u2028 🚀\"," +
 	" \"n\": 12345678901234567890123.4500, \"n\": 1e400 , \"\\u0073iteId\":\"site_1\" , \"list\": [ ] } \n"
 
@@ -275,7 +275,8 @@ func FuzzParseEvent(f *testing.F) {
 		event, err := ParseEvent(data)
 		require.Equal(t, before, string(data))
 
-		// A map matches keys in their exact case and keeps the last member of a name, as the event must.
+		// A map matches keys in their exact case and keeps the last member of a name, as the event
+		// must.
 		var members map[string]json.RawMessage
 		isObject := json.Unmarshal(data, &members) == nil && members != nil
 		var id, eventType any

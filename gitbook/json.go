@@ -12,10 +12,11 @@ import (
 
 var errNotObject = errors.New("is not one JSON object")
 
-// FieldError says which field of the input is wrong. Its text names the field and the remedy and never repeats the
-// field's value.
+// FieldError says which field of the input is wrong. Its text names the field and the remedy and
+// never repeats the field's value.
 type FieldError struct {
-	// Field is the name of the field, with dots below the top: "event", "event.eventId", "environment".
+	// Field is the name of the field, with dots below the top: "event", "event.eventId",
+	// "environment".
 	Field string
 
 	// Err says what is wrong with it.
@@ -27,8 +28,8 @@ func (e *FieldError) Error() string { return e.Field + ": " + e.Err.Error() }
 // Unwrap returns Err.
 func (e *FieldError) Unwrap() error { return e.Err }
 
-// isObject reports whether data is exactly one valid JSON object. Like encoding/json, it refuses more than 10,000
-// levels of nesting.
+// isObject reports whether data is exactly one valid JSON object. Like encoding/json, it refuses
+// more than 10,000 levels of nesting.
 func isObject(data []byte) bool {
 	return startsObject(data) && json.Valid(data)
 }
@@ -38,9 +39,9 @@ func startsObject(value []byte) bool {
 	return start < len(value) && value[start] == '{'
 }
 
-// members yields the names and the raw values of a JSON object in their order. The input must be valid JSON, which
-// keeps the scan down to finding where things end; anything but an object has no members. A name is valid until the
-// next step only.
+// members yields the names and the raw values of a JSON object in their order. The input must be
+// valid JSON, which keeps the scan down to finding where things end; anything but an object has no
+// members. A name is valid until the next step only.
 func members(object []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
 		if !startsObject(object) {
@@ -57,7 +58,8 @@ func members(object []byte) iter.Seq2[[]byte, []byte] {
 // A span is where a member of an object stands: its name from start, its value from value to end.
 type span struct{ start, value, end int }
 
-// spans yields the names and the places of the members of the object that starts at i, under the conditions of members.
+// spans yields the names and the places of the members of the object that starts at i, under the
+// conditions of members.
 func spans(data []byte, i int) iter.Seq2[[]byte, span] {
 	return func(yield func(name []byte, at span) bool) {
 		for i := i + 1; ; {
@@ -104,7 +106,8 @@ func stringAt(value []byte, path ...string) string {
 	return text
 }
 
-// decodeString returns a copy of the text of a raw JSON string, and false for a value of any other kind.
+// decodeString returns a copy of the text of a raw JSON string, and false for a value of any other
+// kind.
 func decodeString(raw []byte) (string, bool) {
 	if len(raw) < 2 || raw[0] != '"' {
 		return "", false
@@ -178,8 +181,9 @@ func valueEnd(data []byte, i int) int {
 	return len(data)
 }
 
-// decodeFields fills the struct that target points to from the members whose names are exactly those of its json tags.
-// encoding/json alone would also take "URL" for "url". A null leaves its field as it is.
+// decodeFields fills the struct that target points to from the members whose names are exactly
+// those of its json tags. encoding/json alone would also take "URL" for "url". A null leaves its
+// field as it is.
 func decodeFields(data []byte, target any) error {
 	if string(data) == "null" {
 		return nil

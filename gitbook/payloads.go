@@ -7,7 +7,8 @@ type SiteView struct {
 	InstallationID string `json:"installationId"`
 	SiteID         string `json:"siteId"`
 
-	// SpaceID is the visited space of the site. GitBook calls it deprecated, in favour of SiteSpaceID.
+	// SpaceID is the visited space of the site. GitBook calls it deprecated, in favour of
+	// SiteSpaceID.
 	SpaceID     string `json:"spaceId,omitempty"`
 	SiteSpaceID string `json:"siteSpaceId,omitempty"`
 	PageID      string `json:"pageId,omitempty"`
@@ -33,12 +34,14 @@ type PageFeedback struct {
 	Feedback Feedback `json:"feedback"`
 	Visitor  Visitor  `json:"visitor"`
 
-	// URL is the address where the feedback was given, with its query, and Referrer the one that led there.
+	// URL is the address where the feedback was given, with its query, and Referrer the one that
+	// led there.
 	URL      string `json:"url"`
 	Referrer string `json:"referrer"`
 }
 
-// SpaceContentUpdated is the payload of EventSpaceContentUpdated. Fields that the event does not have are empty.
+// SpaceContentUpdated is the payload of EventSpaceContentUpdated. Fields that the event does not
+// have are empty.
 type SpaceContentUpdated struct {
 	EventID        string `json:"eventId"`
 	Type           string `json:"type"`
@@ -52,7 +55,8 @@ type SpaceContentUpdated struct {
 	UpdatedBy []User `json:"updatedBy,omitempty"`
 }
 
-// Visitor is what GitBook tells about the visitor of a site. Cookies, UserAgent, IP and Language are personal data.
+// Visitor is what GitBook tells about the visitor of a site. Cookies, UserAgent, IP and Language
+// are personal data.
 type Visitor struct {
 	// AnonymousID is GitBook's own identifier of the visitor.
 	AnonymousID string            `json:"anonymousId"`

@@ -24,8 +24,8 @@ func TestReadmeQuotesTheExampleOfAReceiver(t *testing.T) {
 	require.Contains(t, quoted, "verifier.Handler(", "the quotation ends before the point")
 }
 
-// Ensure the README's receiver, pasted into a program, takes webhooks that
-// arrive at the same time. The race detector watches the program.
+// Ensure the README's receiver, pasted into a program, takes webhooks that arrive at the same time.
+// The race detector watches the program.
 func TestReadmeReceiverTakesWebhooksInParallel(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "main.go")

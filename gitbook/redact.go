@@ -5,16 +5,17 @@ import (
 	"strings"
 )
 
-// Redact returns the event without the members that the paths name. Every byte besides them, and the comma that divides
-// each from its neighbour, stays as it came; when there is nothing to remove, the result is the event itself.
+// Redact returns the event without the members that the paths name. Every byte besides them, and
+// the comma that divides each from its neighbour, stays as it came; when there is nothing to
+// remove, the result is the event itself.
 //
-// A path is the names of members from object to object with dots between, such as "visitor.ip": a name that has a dot of
-// its own cannot be named. Arrays on the way do not count: the path goes on in each of their elements. Names match in
-// their exact case, however they are escaped, and all members of a repeated name are removed. What a path does not lead
-// to is passed over.
+// A path is the names of members from object to object with dots between, such as "visitor.ip": a
+// name that has a dot of its own cannot be named. Arrays on the way do not count: the path goes on
+// in each of their elements. Names match in their exact case, however they are escaped, and all
+// members of a repeated name are removed. What a path does not lead to is passed over.
 //
-// The event must be valid JSON. Of anything else it cannot be said what is to be removed, so nothing is left of it but
-// null.
+// The event must be valid JSON. Of anything else it cannot be said what is to be removed, so
+// nothing is left of it but null.
 func Redact(event []byte, paths []string) []byte {
 	if len(paths) == 0 {
 		return event
@@ -49,8 +50,8 @@ func (r *redactor) cut(start, end int) {
 	r.copied = end
 }
 
-// value cuts what the paths name within the value that starts at i, and returns the index after the value. An array is
-// gone through once, however deep its elements are nested.
+// value cuts what the paths name within the value that starts at i, and returns the index after the
+// value. An array is gone through once, however deep its elements are nested.
 func (r *redactor) value(i int, paths []string) int {
 	switch r.event[i] {
 	case '{':
@@ -93,7 +94,8 @@ func (r *redactor) object(start int, paths []string) {
 	}
 }
 
-// descend reports whether a path ends at the member, and adds the rests of those that go on in it to below.
+// descend reports whether a path ends at the member, and adds the rests of those that go on in it
+// to below.
 func (r *redactor) descend(name []byte, paths []string) bool {
 	for _, path := range paths {
 		first, rest, more := strings.Cut(path, ".")

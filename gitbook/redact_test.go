@@ -86,8 +86,8 @@ func TestRedactAllocatesNothingWhenNothingIsToBeRemoved(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(100, func() { _ = Redact(event, paths) }))
 }
 
-// FuzzRedact compares with a decoder that knows nothing of Redact: what it reads out of the result is what it reads out
-// of the event, without what the paths lead to.
+// FuzzRedact compares with a decoder that knows nothing of Redact: what it reads out of the result
+// is what it reads out of the event, without what the paths lead to.
 func FuzzRedact(f *testing.F) {
 	for _, seed := range []string{
 		documentedEvent, awkward, `{"a":[{"b":1,"c":[{"b":2}]}],"\u0061":{"b":null,"b":3},"b":{"a":{"b":4}}}`, `[]`, `{"a":{}}`, ` [ [ { "b" : 1 } , 2 ] ] `,
@@ -109,7 +109,8 @@ func FuzzRedact(f *testing.F) {
 	})
 }
 
-// readTokens is what a decoder reads, in order and with repeated members, without the members that the paths lead to.
+// readTokens is what a decoder reads, in order and with repeated members, without the members that
+// the paths lead to.
 func readTokens(t *testing.T, data []byte, paths []string) []string {
 	t.Helper()
 	decoder := json.NewDecoder(bytes.NewReader(data))

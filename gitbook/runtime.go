@@ -18,8 +18,8 @@ const (
 	// maxParts bounds the parts of a runtime request; GitBook sends two or three.
 	maxParts = 16
 
-	// maxPartHeaderBytes bounds the headers of one part, which mime/multipart itself bounds at 10 MiB and holds in
-	// several times their size. A form's part has some 60 bytes of them.
+	// maxPartHeaderBytes bounds the headers of one part, which mime/multipart itself bounds at 10
+	// MiB and holds in several times their size. A form's part has some 60 bytes of them.
 	maxPartHeaderBytes = 8 << 10
 )
 
@@ -27,8 +27,8 @@ var (
 	// ErrMediaType means that a runtime request is not multipart/form-data.
 	ErrMediaType = errors.New("the content type is not multipart/form-data")
 
-	// ErrMultipart means that the body of a runtime request is broken. Its text shows nothing of the body, which
-	// carries secrets.
+	// ErrMultipart means that the body of a runtime request is broken. Its text shows nothing of
+	// the body, which carries secrets.
 	ErrMultipart = errors.New("the multipart body is broken")
 
 	errMissing = errors.New("is missing; send it as a multipart field")
@@ -42,15 +42,16 @@ type RuntimeRequest struct {
 	Environment Environment
 }
 
-// ParseRuntimeRequest reads a runtime request with the given Content-Type header: a multipart form whose fields event
-// and environment are JSON. All other fields, fetch-body among them, pass through unread. Of two fields of one name the
-// first counts, as in JavaScript's FormData.get. The body is read up to its closing boundary, so one that was cut off
-// is an error even when both fields are complete. A form of more than 16 parts, or with more than 8 KiB of headers in
-// one, is refused. How much is read in all is for the caller to limit, best with http.MaxBytesReader.
+// ParseRuntimeRequest reads a runtime request with the given Content-Type header: a multipart form
+// whose fields event and environment are JSON. All other fields, fetch-body among them, pass
+// through unread. Of two fields of one name the first counts, as in JavaScript's FormData.get. The
+// body is read up to its closing boundary, so one that was cut off is an error even when both
+// fields are complete. A form of more than 16 parts, or with more than 8 KiB of headers in one, is
+// refused. How much is read in all is for the caller to limit, best with http.MaxBytesReader.
 //
 // The error is ErrMediaType; or that of the body's reader when it is an *http.MaxBytesError or
-// os.ErrDeadlineExceeded; or ErrMultipart, for anything else that keeps the form from being read; or a *FieldError for
-// "event", "environment" or a member of the event.
+// os.ErrDeadlineExceeded; or ErrMultipart, for anything else that keeps the form from being read;
+// or a *FieldError for "event", "environment" or a member of the event.
 func ParseRuntimeRequest(contentType string, body io.Reader) (RuntimeRequest, error) {
 	boundary, err := formBoundary(contentType)
 	if err != nil {
@@ -89,9 +90,10 @@ func formBoundary(contentType string) (string, error) {
 
 // readForm returns the two fields, nil where the form has none.
 func readForm(body io.Reader, boundary string) (event, environment []byte, err error) {
-	// The multipart reader says io.EOF not only after the closing boundary but also when the body ends inside the
-	// headers of a part. With an end that is never a plain io.EOF, only the closing boundary is left to say so. The
-	// line break before it is for senders that put none after the closing boundary.
+	// The multipart reader says io.EOF not only after the closing boundary but also when the body
+	// ends inside the headers of a part. With an end that is never a plain io.EOF, only the closing
+	// boundary is left to say so. The line break before it is for senders that put none after the
+	// closing boundary.
 	source := &formSource{body: io.MultiReader(body, strings.NewReader("\r\n"), cutOff{})}
 	form := multipart.NewReader(source, boundary)
 	for parts := 0; ; parts++ {
@@ -131,11 +133,12 @@ type cutOff struct{}
 
 func (cutOff) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// formSource is what a form is read from. While it is limited, which it is between the bodies of two parts, it gives left
-// bytes more; what the multipart reader has buffered before comes on top, up to 4 KiB.
+// formSource is what a form is read from. While it is limited, which it is between the bodies of
+// two parts, it gives left bytes more; what the multipart reader has buffered before comes on top,
+// up to 4 KiB.
 //
-// It remembers its error, which mime/multipart replaces with its own when the body breaks off inside the headers of a
-// part.
+// It remembers its error, which mime/multipart replaces with its own when the body breaks off
+// inside the headers of a part.
 type formSource struct {
 	body    io.Reader
 	limited bool
@@ -161,10 +164,10 @@ func (s *formSource) Read(p []byte) (n int, err error) {
 
 // formError drops the text of mime/multipart, which quotes lines of the body.
 func formError(err, sourceErr error) error {
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(sourceErr, &tooLarge):
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](sourceErr); ok {
 		return tooLarge
+	}
+	switch {
 	case errors.Is(sourceErr, os.ErrDeadlineExceeded):
 		return os.ErrDeadlineExceeded
 	case errors.Is(sourceErr, errPartHeader):
@@ -176,8 +179,8 @@ func formError(err, sourceErr error) error {
 	}
 }
 
-// UnhandledAnswer returns the status and the message with which GitBook's runtime answers an event that the
-// integration has no handler for. The runtime sends the message as {"error": …}.
+// UnhandledAnswer returns the status and the message with which GitBook's runtime answers an event
+// that the integration has no handler for. The runtime sends the message as {"error": …}.
 func UnhandledAnswer(e Event) (status int, message string) {
 	switch e.Type {
 	case "fetch":

@@ -213,8 +213,8 @@ func TestParseRuntimeRequestErrors(t *testing.T) {
 	}
 }
 
-// Ensure that a body that breaks off anywhere before the closing boundary is never taken for a whole one, and that a
-// limit on the body is always recognized as such.
+// Ensure that a body that breaks off anywhere before the closing boundary is never taken for a
+// whole one, and that a limit on the body is always recognized as such.
 func TestParseRuntimeRequestCutOffAnywhere(t *testing.T) {
 	t.Parallel()
 	whole := form(field("event", documentedEvent), field("environment", environment), field("fetch-body", "--bx\r\n--bx"))

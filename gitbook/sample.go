@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 )
 
-// Sample returns an event of the type with the id, as GitBook documents it;
-// an event of another type has the ids that most events have. It is for trying
-// a receiver out. ParseEvent takes it when the type and the id are valid.
+// Sample returns an event of the type with the id, as GitBook documents it; an event of another
+// type has the ids that most events have. It is for trying a receiver out. ParseEvent takes it when
+// the type and the id are valid.
 func Sample(eventType, id string) []byte {
 	base := map[string]any{
 		"eventId": id, "type": eventType, "installationId": "inst_def456", "spaceId": "space_xyz789", "siteId": "site_abc123",

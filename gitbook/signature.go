@@ -14,17 +14,18 @@ import (
 // SignatureHeader is the header of a delivery that carries GitBook's signature, as Sign returns it.
 const SignatureHeader = "X-GitBook-Signature"
 
-// DefaultTolerance is how far a signature's time may be from the receiver's clock, in the past or ahead.
+// DefaultTolerance is how far a signature's time may be from the receiver's clock, in the past or
+// ahead.
 const DefaultTolerance = 5 * time.Minute
 
-// timestampBits bounds the time of a signature: 40 bits of seconds reach the year 36812, and differences of such times
-// are safe to compute.
+// timestampBits bounds the time of a signature: 40 bits of seconds reach the year 36812, and
+// differences of such times are safe to compute.
 const timestampBits = 40
 
-// What may be wrong with a signature.
+// Errors of a signature.
 var (
-	// ErrNoSecret means that the Verifier has no secret to verify with, or only empty ones: an error of the
-	// receiver, not of the sender.
+	// ErrNoSecret means that the Verifier has no secret to verify with, or only empty ones: an
+	// error of the receiver, not of the sender.
 	ErrNoSecret = errors.New("the verifier has no secret")
 
 	// ErrSignatureMissing means that the header is absent or empty.
@@ -33,21 +34,24 @@ var (
 	// ErrSignatureMalformed means that the header is not of the form t=<unix seconds>,v1=<hex>.
 	ErrSignatureMalformed = errors.New("the signature is not of the form t=<unix seconds>,v1=<64 hex digits>")
 
-	// ErrSignatureMismatch means that no signature of the header belongs to the body and to any of the secrets.
+	// ErrSignatureMismatch means that no signature of the header belongs to the body and to any of
+	// the secrets.
 	ErrSignatureMismatch = errors.New("the signature does not match")
 
 	// ErrTimestampTooOld means that a genuine signature is older than the tolerance.
 	ErrTimestampTooOld = errors.New("the signature is too old")
 
-	// ErrTimestampTooNew means that a genuine signature is further ahead of the clock than the tolerance.
+	// ErrTimestampTooNew means that a genuine signature is further ahead of the clock than the
+	// tolerance.
 	ErrTimestampTooNew = errors.New("the signature's time is in the future")
 )
 
-// Sign returns the value of SignatureHeader for a body sent at t: "t=<unix seconds>,v1=<hex>", with a v1 for each secret
-// in the order given. Each is the HMAC-SHA256 of the time, a dot and the body, under the secret's raw bytes.
+// Sign returns the value of SignatureHeader for a body sent at t: "t=<unix seconds>,v1=<hex>", with
+// a v1 for each secret in the order given. Each is the HMAC-SHA256 of the time, a dot and the body,
+// under the secret's raw bytes.
 //
-// While secrets rotate, give the newest first: GitBook's sample verifier keeps the last v1 of the header, and the
-// receivers that have not changed yet know the oldest secret.
+// While secrets rotate, give the newest first: GitBook's sample verifier keeps the last v1 of the
+// header, and the receivers that have not changed yet know the oldest secret.
 func Sign(t time.Time, body []byte, secrets ...string) string {
 	timestamp := strconv.FormatInt(t.Unix(), 10)
 	header := append([]byte("t="), timestamp...)
@@ -70,13 +74,14 @@ func computeMAC(secret, prefix string, body []byte) (mac [sha256.Size]byte) {
 
 // Verifier verifies the signatures of deliveries. It may be used by several goroutines at once.
 type Verifier struct {
-	// Secrets are the webhook's secrets; any of them may have signed. While a secret is being replaced, give the old
-	// one and the new one. Empty ones are passed over.
+	// Secrets are the webhook's secrets; any of them may have signed. While a secret is being
+	// replaced, give the old one and the new one. Empty ones are passed over.
 	Secrets []string
 
-	// Tolerance is how far a signature's time may be from Now, in either direction; exactly as far is still
-	// accepted. Zero means DefaultTolerance. A negative value accepts any time, which suits bodies verified again
-	// from storage and nothing that comes from the network: whoever recorded a delivery could send it again for ever.
+	// Tolerance is how far a signature's time may be from Now, in either direction; exactly as far
+	// is still accepted. Zero means DefaultTolerance. A negative value accepts any time, which
+	// suits bodies verified again from storage and nothing that comes from the network: whoever
+	// recorded a delivery could send it again for ever.
 	Tolerance time.Duration
 
 	// MaxBodyBytes limits the bodies that Handler reads. Zero or less means DefaultMaxBodyBytes.
@@ -86,12 +91,14 @@ type Verifier struct {
 	Now func() time.Time
 }
 
-// Verify reports whether header, a value of SignatureHeader, signs body: nil, or one of ErrNoSecret,
-// ErrSignatureMissing, ErrSignatureMalformed, ErrSignatureMismatch, ErrTimestampTooOld and ErrTimestampTooNew.
+// Verify reports whether header, a value of SignatureHeader, signs body: nil, or one of
+// ErrNoSecret, ErrSignatureMissing, ErrSignatureMalformed, ErrSignatureMismatch, ErrTimestampTooOld
+// and ErrTimestampTooNew.
 //
-// The body must be the bytes as they were received; JSON that was decoded and encoded again does not verify. Any v1 of
-// the header may match any secret. What the header has besides t and v1 is passed over, so that GitBook may add
-// schemes. The time is judged last: ErrTimestampTooOld and ErrTimestampTooNew are said of genuine signatures only.
+// The body must be the bytes as they were received; JSON that was decoded and encoded again does
+// not verify. Any v1 of the header may match any secret. What the header has besides t and v1 is
+// passed over, so that GitBook may add schemes. The time is judged last: ErrTimestampTooOld and
+// ErrTimestampTooNew are said of genuine signatures only.
 func (v Verifier) Verify(header string, body []byte) error {
 	if !v.hasSecret() {
 		return ErrNoSecret
@@ -160,8 +167,9 @@ func (v Verifier) checkTime(sentAt time.Time) error {
 	}
 }
 
-// parseSignature returns the time of a header, as text exactly as it was sent, because that is what was signed. It
-// returns false without exactly one t in decimal digits, or without a v1 of 64 hex digits.
+// parseSignature returns the time of a header, as text exactly as it was sent, because that is what
+// was signed. It returns false without exactly one t in decimal digits, or without a v1 of 64 hex
+// digits.
 func parseSignature(header string) (timestamp string, sentAt time.Time, ok bool) {
 	timestamps, signatures := 0, 0
 	for name, value := range elements(header) {
@@ -183,7 +191,8 @@ func parseSignature(header string) (timestamp string, sentAt time.Time, ok bool)
 	return timestamp, time.Unix(int64(seconds), 0), true
 }
 
-// elements yields the names and values of a header's comma-separated elements. One without a value is passed over.
+// elements yields the names and values of a header's comma-separated elements. One without a value
+// is passed over.
 func elements(header string) iter.Seq2[string, string] {
 	return func(yield func(name, value string) bool) {
 		for element := range strings.SplitSeq(header, ",") {

@@ -20,7 +20,8 @@ type vector struct {
 	Signature         string   `json:"signature"`
 	StandardSignature string   `json:"standardSignature"`
 
-	// SampleAccepts lists the secrets with which a verifier like GitBook's sample accepts Signature.
+	// SampleAccepts lists the secrets with which a verifier like GitBook's sample accepts
+	// Signature.
 	SampleAccepts []string `json:"sampleAccepts"`
 }
 
@@ -54,8 +55,8 @@ func TestSignaturesMatchNodes(t *testing.T) {
 	}
 }
 
-// Ensure that during a rotation, receivers that copied GitBook's sample go on accepting the secret they know, which is
-// the oldest.
+// Ensure that during a rotation, receivers that copied GitBook's sample go on accepting the secret
+// they know, which is the oldest.
 func TestSampleVerifierAcceptsTheOldestSecret(t *testing.T) {
 	t.Parallel()
 	for _, tt := range vectors(t) {
@@ -200,7 +201,8 @@ func TestVerifyTime(t *testing.T) {
 	}
 }
 
-// Ensure that the greatest time a header may have is ahead of the clock, not wrapped around behind it.
+// Ensure that the greatest time a header may have is ahead of the clock, not wrapped around behind
+// it.
 func TestVerifyGreatestTime(t *testing.T) {
 	t.Parallel()
 	header := Sign(time.Unix(1<<40-1, 0), nil, "secret")
@@ -271,7 +273,8 @@ func FuzzVerify(f *testing.F) {
 			return
 		}
 		require.NoError(t, verifier.Verify(signed, body))
-		// HMAC fills a short key with zeros, so secrets that differ in trailing zeros alone are one key.
+		// HMAC fills a short key with zeros, so secrets that differ in trailing zeros alone are one
+		// key.
 		if strings.TrimRight(secret, "\x00") != "another" {
 			err := Verifier{Secrets: []string{"another"}, Now: verifier.Now}.Verify(Sign(time.Unix(int64(seconds), 0), body, secret), body)
 			require.ErrorIs(t, err, ErrSignatureMismatch)

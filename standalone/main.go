@@ -1,6 +1,6 @@
-// Command standalone is all of Courier in one process: a Temporal server on
-// SQLite files, its UI, the worker and the HTTP starter. Without a
-// configuration file it adds a demo receiver as the one destination.
+// Command standalone is all of Courier in one process: a Temporal server on SQLite files, its UI,
+// the worker and the HTTP starter. Without a configuration file it adds a demo receiver as the one
+// destination.
 package main
 
 import (
@@ -26,9 +26,8 @@ import (
 
 const name = "courier"
 
-// memoryLimit is when the garbage collector begins to work harder, in bytes, so
-// that bursts of large events leave the machine its memory. GOMEMLIMIT sets
-// another.
+// memoryLimit is when the garbage collector begins to work harder, in bytes, so that bursts of
+// large events leave the machine its memory. GOMEMLIMIT sets another.
 const memoryLimit = 320 << 20
 
 func main() {
@@ -122,9 +121,8 @@ func startEngine(ctx context.Context, s settings, c config.Config, log *slog.Log
 	return engine.Start(ctx, options)
 }
 
-// startDemo starts the demo receiver and makes it the configuration's one
-// destination. It also accepts events as any installation and as a relay, so
-// that both doors can be tried.
+// startDemo starts the demo receiver and makes it the configuration's one destination. It also
+// accepts events as any installation and as a relay, so that both doors can be tried.
 func startDemo(ctx context.Context, s settings, c *config.Config) (stop func(), err error) {
 	secret, err := datadir.DemoSecret(s.data)
 	if err != nil {

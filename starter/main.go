@@ -1,6 +1,5 @@
-// Command starter takes GitBook's events in over HTTP and has their deliveries
-// stored in Temporal, where a worker finds them; with "worker: embedded" it is
-// a worker too.
+// Command starter takes GitBook's events in over HTTP and has their deliveries stored in Temporal,
+// where a worker finds them; with "worker: embedded" it is a worker too.
 package main
 
 import (

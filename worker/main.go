@@ -1,5 +1,5 @@
-// Command worker delivers what the starter stored: it runs Courier's workflows
-// and activities against Temporal.
+// Command worker delivers what the starter stored: it runs Courier's workflows and activities
+// against Temporal.
 package main
 
 import (

@@ -43,7 +43,8 @@ type replaying struct {
 	err   error
 }
 
-// replay replays a history, and returns an error if the workflow code does not do again what it did.
+// replay replays a history, and returns an error if the workflow code does not do again what it
+// did.
 func (r *replaying) replay(history *historypb.History) error {
 	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{Interceptors: []interceptor.WorkerInterceptor{r}})
 	if err != nil {

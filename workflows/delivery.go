@@ -1,6 +1,5 @@
-// Package workflows holds Courier's workflows: deterministic code only. It
-// reads no configuration, clock or environment; what a workflow needs of the
-// configuration arrives in its input.
+// Package workflows holds Courier's workflows: deterministic code only. It reads no configuration,
+// clock or environment; what a workflow needs of the configuration arrives in its input.
 package workflows
 
 import (
@@ -20,8 +19,8 @@ const FailureUndelivered = "Undelivered"
 // ReleaseSignal lets a held delivery go on.
 const ReleaseSignal = "Release"
 
-// DefaultUnknownPatience is for how long a delivery waits for a worker that
-// knows its destination, when its input does not say.
+// DefaultUnknownPatience is for how long a delivery waits for a worker that knows its destination,
+// when its input does not say.
 const DefaultUnknownPatience = 24 * time.Hour
 
 // Reasons for a run of a Delivery.
@@ -36,8 +35,8 @@ const (
 	ReasonNotice = "notice"
 )
 
-// firstUnknownWait is after how long a delivery looks for the first time whether
-// a worker knows its destination by now. Each further wait is twice as long.
+// firstUnknownWait is after how long a delivery looks for the first time whether a worker knows its
+// destination by now. Each further wait is twice as long.
 const firstUnknownWait = time.Minute
 
 // loadTimeout bounds one try to read the event.
@@ -54,17 +53,17 @@ type DeliveryInput struct {
 	URL string `json:"url"`
 	// Limited says that the destination had limits when the event was stored.
 	Limited bool `json:"limited,omitempty"`
-	// Express is of deliveries stored by 0.2: their first attempt is made in the
-	// first workflow task. Since then the workflow decides.
+	// Express is of deliveries stored by 0.2: their first attempt is made in the first workflow
+	// task. Since then the workflow decides.
 	Express bool `json:"express,omitempty"`
-	// Notify is the start of the input of a notice, when a destination wants one
-	// of a delivery that was given up.
+	// Notify is the start of the input of a notice, when a destination wants one of a delivery that
+	// was given up.
 	Notify *DeliveryInput `json:"notify,omitempty"`
-	// UnknownPatienceMs is for how long the delivery waits, in milliseconds, while
-	// no worker knows its destination. Zero is DefaultUnknownPatience.
+	// UnknownPatienceMs is for how long the delivery waits, in milliseconds, while no worker knows
+	// its destination. Zero is DefaultUnknownPatience.
 	UnknownPatienceMs int64 `json:"unknownPatienceMs,omitempty"`
-	// Continued is where an earlier execution of the same run stopped, when its
-	// history had become long.
+	// Continued is where an earlier execution of the same run stopped, when its history had become
+	// long.
 	Continued *Continuation `json:"continued,omitempty"`
 	// AcceptedAt is when Courier accepted the event, in UTC.
 	AcceptedAt time.Time `json:"acceptedAt"`
@@ -82,14 +81,14 @@ type Continuation struct {
 type DeliveryResult struct {
 	// Attempts is the complete attempt log of the run.
 	Attempts []activities.Attempt `json:"attempts"`
-	// Failure is why the delivery was given up, when the last attempt does not say
-	// it, such as "DestinationUnknown: …".
+	// Failure is why the delivery was given up, when the last attempt does not say it, such as
+	// "DestinationUnknown: …".
 	Failure string `json:"failure,omitempty"`
 }
 
-// Delivery delivers one event to one destination. It completes when the
-// destination has answered 2xx, and fails with FailureUndelivered when the
-// delivery is given up; either way its outcome carries the attempt log.
+// Delivery delivers one event to one destination. It completes when the destination has answered
+// 2xx, and fails with FailureUndelivered when the delivery is given up; either way its outcome
+// carries the attempt log.
 func Delivery(ctx workflow.Context, input DeliveryInput, event converter.RawValue) (DeliveryResult, error) {
 	if isLegacy(ctx) {
 		d := &legacyDelivery{input: input}
@@ -112,14 +111,14 @@ type delivery struct {
 	attempts []activities.Attempt
 	// state is the value of the search attribute State.
 	state string
-	// unknownSince is since when no worker knows the destination, and unknownWait
-	// is the next wait; zero while one does.
+	// unknownSince is since when no worker knows the destination, and unknownWait is the next wait;
+	// zero while one does.
 	unknownSince time.Time
 	unknownWait  time.Duration
 }
 
-// receiveAttempts keeps the current details and the state up to date while
-// Temporal retries the activity, during which the workflow itself sleeps.
+// receiveAttempts keeps the current details and the state up to date while Temporal retries the
+// activity, during which the workflow itself sleeps.
 func (d *delivery) receiveAttempts(ctx workflow.Context) {
 	workflow.SetCurrentDetails(ctx, describeStart(d.input, d.attempts))
 	failed := workflow.GetSignalChannel(ctx, activities.AttemptFailedSignal)
@@ -178,8 +177,8 @@ func (d *delivery) run(ctx workflow.Context, event converter.RawValue) (Delivery
 	}
 }
 
-// first sends for the first time: in the express lane, where the delivery may
-// take it. Nothing needs the event any more after that.
+// first sends for the first time: in the express lane, where the delivery may take it. Nothing
+// needs the event any more after that.
 func (d *delivery) first(ctx workflow.Context, event converter.RawValue) (activities.SendWebhookResult, error) {
 	if d.input.Continued != nil || !takesExpressLane(d.input) {
 		forget(event)
@@ -202,8 +201,8 @@ func (d *delivery) first(ctx workflow.Context, event converter.RawValue) (activi
 	return d.send(ctx, true)
 }
 
-// send has SendWebhook make the attempts that are left. handedOver says that the
-// express lane has just made the last one.
+// send has SendWebhook make the attempts that are left. handedOver says that the express lane has
+// just made the last one.
 func (d *delivery) send(ctx workflow.Context, handedOver bool) (activities.SendWebhookResult, error) {
 	input := activities.SendWebhookInput{Webhook: d.input.Webhook, Log: activities.AttemptLog{Attempts: d.attempts}, HandedOver: handedOver}
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
@@ -220,9 +219,9 @@ func (d *delivery) send(ctx workflow.Context, handedOver bool) (activities.SendW
 	return sent, err
 }
 
-// waitsFor waits until it makes sense to send again, when SendWebhook ended
-// because it could not send, and returns the state that the delivery waited in.
-// It returns "" when the delivery is over, or was cancelled meanwhile.
+// waitsFor waits until it makes sense to send again, when SendWebhook ended because it could not
+// send, and returns the state that the delivery waited in. It returns "" when the delivery is over,
+// or was cancelled meanwhile.
 func (d *delivery) waitsFor(ctx workflow.Context, err error) string {
 	failure, ok := errors.AsType[*temporal.ApplicationError](err)
 	if !ok || ctx.Err() != nil {
@@ -248,9 +247,9 @@ func (d *delivery) waitsFor(ctx workflow.Context, err error) string {
 	return state
 }
 
-// awaitRelease waits until the hold of the destination ends. A release that came
-// early counts: it costs one look at the hold. No timer runs meanwhile: workers
-// look for deliveries that are held without a hold.
+// awaitRelease waits until the hold of the destination ends. A release that came early counts: it
+// costs one look at the hold. No timer runs meanwhile: workers look for deliveries that are held
+// without a hold.
 func (d *delivery) awaitRelease(ctx workflow.Context) {
 	d.setState(ctx, StateHeld)
 	workflow.SetCurrentDetails(ctx, describeHeld(d.input, d.attempts))
@@ -258,9 +257,8 @@ func (d *delivery) awaitRelease(ctx workflow.Context) {
 	d.release.ReceiveAsync(nil)
 }
 
-// awaitDestination waits before the next look for a worker that knows the
-// destination; one that does ends the wait with a release. It returns false when
-// the patience is at its end.
+// awaitDestination waits before the next look for a worker that knows the destination; one that
+// does ends the wait with a release. It returns false when the patience is at its end.
 func (d *delivery) awaitDestination(ctx workflow.Context) bool {
 	now := workflow.Now(ctx)
 	if d.unknownSince.IsZero() {
@@ -277,8 +275,7 @@ func (d *delivery) awaitDestination(ctx workflow.Context) bool {
 	return true
 }
 
-// patience is for how long the delivery waits for a worker that knows its
-// destination.
+// patience is for how long the delivery waits for a worker that knows its destination.
 func (d *delivery) patience() time.Duration {
 	if d.input.UnknownPatienceMs == 0 {
 		return DefaultUnknownPatience
@@ -294,16 +291,16 @@ func (d *delivery) sendingState() string {
 	return ""
 }
 
-// forget frees the event's bytes. A worker caches workflows that wait, and the
-// SDK bounds them by number, whatever their events weigh.
+// forget frees the event's bytes. A worker caches workflows that wait, and the SDK bounds them by
+// number, whatever their events weigh.
 func forget(event converter.RawValue) {
 	if payload := event.Payload(); payload != nil {
 		payload.Data = nil
 	}
 }
 
-// continueAsNew goes on with a new history, where the present one has become
-// long. Ids, memo and search attributes stay.
+// continueAsNew goes on with a new history, where the present one has become long. Ids, memo and
+// search attributes stay.
 func (d *delivery) continueAsNew(ctx workflow.Context) error {
 	// A cancellation that arrives meanwhile is for the next run to see.
 	loading, _ := workflow.NewDisconnectedContext(ctx)
@@ -345,8 +342,8 @@ func (d *delivery) giveUp(ctx workflow.Context, err error) error {
 	})
 }
 
-// logIn is the attempt log in the error of SendWebhook: that of the last
-// attempt or, of a worker that vanished, that of its last heartbeat.
+// logIn is the attempt log in the error of SendWebhook: that of the last attempt or, of a worker
+// that vanished, that of its last heartbeat.
 func logIn(err error) (log []activities.Attempt) {
 	// A log that can't be read counts as none.
 	if timeout, ok := errors.AsType[*temporal.TimeoutError](err); ok && timeout.HasLastHeartbeatDetails() {

@@ -65,8 +65,7 @@ func (runs) FirstTask(context.Context, string, string) (time.Time, string, error
 	return accepted, "2@host", nil
 }
 
-// newEnv is a time-skipping environment in which SendWebhook really posts to
-// the receiver.
+// newEnv is a time-skipping environment in which SendWebhook really posts to the receiver.
 func newEnv(t *testing.T, receiver *hooktest.Receiver) *testsuite.TestWorkflowEnvironment {
 	return newHeldEnv(t, receiver, &switchable{})
 }

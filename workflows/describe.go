@@ -9,14 +9,13 @@ import (
 	"github.com/gitbook-courier/courier/activities"
 )
 
-// What the Temporal UI shows of a delivery, in words: a summary line, and
-// details in Markdown that change as it goes on.
+// The words that the Temporal UI shows of a delivery: a summary line, and details in Markdown that
+// change as it goes on.
 
 // maxSummary keeps the summary within the 400 bytes that Temporal allows.
 const maxSummary = 300
 
-// Summary is the summary line of a delivery, such as
-// "space_content_updated → search-index".
+// Summary is the summary line of a delivery, such as "space_content_updated → search-index".
 func Summary(eventType, destination string) string {
 	return shorten(eventType + " → " + destination)
 }
@@ -79,8 +78,8 @@ func undelivered(r DeliveryResult) string {
 	return message
 }
 
-// Why is why the delivery was given up, such as "Rejected: 404 Not Found"; empty
-// when nothing says it.
+// Why is why the delivery was given up, such as "Rejected: 404 Not Found"; empty when nothing says
+// it.
 func (r DeliveryResult) Why() string {
 	if r.Failure != "" {
 		return r.Failure
@@ -88,8 +87,8 @@ func (r DeliveryResult) Why() string {
 	return LastFailure(r.Attempts)
 }
 
-// LastFailure says why the last attempt that failed did, such as
-// "Rejected: 404 Not Found"; empty when none did.
+// LastFailure says why the last attempt that failed did, such as "Rejected: 404 Not Found"; empty
+// when none did.
 func LastFailure(attempts []activities.Attempt) string {
 	for _, attempt := range slices.Backward(attempts) {
 		if attempt.Error != "" {

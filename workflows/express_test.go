@@ -11,8 +11,8 @@ import (
 	"github.com/gitbook-courier/courier/workflows"
 )
 
-// A first workflow task that was begun before, by a worker that vanished, may
-// have sent: it counts, so that there are never more than four requests.
+// A first workflow task that was begun before, by a worker that vanished, may have sent: it counts,
+// so that there are never more than four requests.
 func TestDeliveryCountsAnAttemptThatWasLost(t *testing.T) {
 	t.Parallel()
 	receiver := hooktest.New(t, hooktest.Repeat(9, hooktest.Answer{Status: 500})...)
@@ -26,8 +26,8 @@ func TestDeliveryCountsAnAttemptThatWasLost(t *testing.T) {
 	require.Len(t, receiver.Requests(), 3)
 }
 
-// The only attempt of a schedule without retries is never in the express lane,
-// where a crash could leave the delivery without any.
+// The only attempt of a schedule without retries is never in the express lane, where a crash could
+// leave the delivery without any.
 func TestDeliveryWithoutRetriesIsSentAfterACrash(t *testing.T) {
 	t.Parallel()
 	receiver := hooktest.New(t)

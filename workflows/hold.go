@@ -14,26 +14,24 @@ const (
 	HoldPaused = "paused"
 	// HoldFailing is a destination that has been failing for long.
 	HoldFailing = "failing"
-	// HoldReleasing is no hold: it releases deliveries that still wait for one
-	// that is gone, and ends.
+	// HoldReleasing is no hold: it releases deliveries that still wait for one that is gone, and
+	// ends.
 	HoldReleasing = "releasing"
 )
 
-// SetHeldSignal pauses or resumes; its argument is a bool. True holds the
-// destination, again if it is just being released, and turns a hold for failing
-// into a pause, which no probe ends. False ends the hold. It is one signal,
-// because the order of the two counts.
+// SetHeldSignal pauses or resumes; its argument is a bool. True holds the destination, again if it
+// is just being released, and turns a hold for failing into a pause, which no probe ends. False
+// ends the hold. It is one signal, because the order of the two counts.
 const SetHeldSignal = "SetHeld"
 
-// SetFailingSignal says that the destination of a Hold fails again; it has no
-// argument. While the hold releases, it holds again and probes; a destination
-// that is held already stays as it is.
+// SetFailingSignal says that the destination of a Hold fails again; it has no argument. While the
+// hold releases, it holds again and probes; a destination that is held already stays as it is.
 const SetFailingSignal = "SetFailing"
 
 // Memo fields of a Hold, which show others its state.
 const (
-	// HoldStateMemo says whether deliveries are held or already released: one
-	// of the HoldState constants.
+	// HoldStateMemo says whether deliveries are held or already released: one of the HoldState
+	// constants.
 	HoldStateMemo = "state"
 	// HoldReasonMemo says why: HoldPaused or HoldFailing.
 	HoldReasonMemo = "reason"
@@ -43,8 +41,8 @@ const (
 const (
 	// HoldStateHeld holds the destination's deliveries.
 	HoldStateHeld = "held"
-	// HoldStateReleasing lets deliveries through while the held ones are
-	// released one after the other.
+	// HoldStateReleasing lets deliveries through while the held ones are released one after the
+	// other.
 	HoldStateReleasing = "releasing"
 )
 
@@ -54,8 +52,8 @@ const (
 	ReleaseDeliveriesActivity = "ReleaseDeliveries"
 )
 
-// HoldCacheTTL is for how long a worker relies on the last look at a hold, so
-// that not every attempt has to ask.
+// HoldCacheTTL is for how long a worker relies on the last look at a hold, so that not every
+// attempt has to ask.
 const HoldCacheTTL = time.Second
 
 // HoldInput is the input of a Hold.
@@ -64,8 +62,8 @@ type HoldInput struct {
 	Destination string `json:"destination"`
 	// Reason is HoldPaused, HoldFailing or HoldReleasing.
 	Reason string `json:"reason"`
-	// Notify is the start of the input of a notice, when a destination wants one of
-	// a hold for failing.
+	// Notify is the start of the input of a notice, when a destination wants one of a hold for
+	// failing.
 	Notify *DeliveryInput `json:"notify,omitempty"`
 	// Continued says that an earlier execution of the same hold continues here.
 	Continued bool `json:"continued,omitempty"`
@@ -92,17 +90,17 @@ const (
 
 // The release of held deliveries.
 const (
-	// settle is the time after which workers no longer hold deliveries and every
-	// held one can be found.
+	// settle is the time after which workers no longer hold deliveries and every held one can be
+	// found.
 	settle           = 3 * HoldCacheTTL
 	releaseHeartbeat = 30 * time.Second
 	releaseTimeout   = 24 * time.Hour
 )
 
-// Hold is the hold of one destination: its deliveries wait while it is held. It
-// ends when an operator resumes or, when the destination was failing, when a
-// probe finds it healthy again; then it releases the deliveries that wait, the
-// oldest first, until none is left. A hold that is cancelled does the same.
+// Hold is the hold of one destination: its deliveries wait while it is held. It ends when an
+// operator resumes or, when the destination was failing, when a probe finds it healthy again; then
+// it releases the deliveries that wait, the oldest first, until none is left. A hold that is
+// cancelled does the same.
 //
 // Its states and their order are the table in hold_states.go.
 func Hold(ctx workflow.Context, input HoldInput) (ReleaseResult, error) {
@@ -126,8 +124,8 @@ type hold struct {
 	setHeld, setFailing workflow.ReceiveChannel
 	// cancelled receives once, when the workflow is cancelled.
 	cancelled workflow.Channel
-	// working is the context of the activities and timers of the present state, and
-	// leave ends them.
+	// working is the context of the activities and timers of the present state, and leave ends
+	// them.
 	working workflow.Context
 	leave   workflow.CancelFunc
 	// Of the futures, those are set that the present state waits for.
@@ -166,14 +164,14 @@ func (h *hold) run(ctx workflow.Context) (ReleaseResult, error) {
 	return h.result, ctx.Err()
 }
 
-// receive waits for an input, and takes in every one that has come with it, those
-// from outside first. All that arrives in one workflow task thus leads to one
-// state, and nothing is left when the hold ends.
+// receive waits for an input, and takes in every one that has come with it, those from outside
+// first. All that arrives in one workflow task thus leads to one state, and nothing is left when
+// the hold ends.
 func (h *hold) receive(ctx workflow.Context) (inputs []holdInput) {
 	take := func(input holdInput) { inputs = append(inputs, input) }
 	selector := workflow.NewSelector(ctx)
-	// Signals of two names lose their order within a task. An operator has the last
-	// word; a destination that still fails is reported again.
+	// Signals of two names lose their order within a task. An operator has the last word; a
+	// destination that still fails is reported again.
 	selector.AddReceive(h.setFailing, func(c workflow.ReceiveChannel, _ bool) {
 		c.ReceiveAsync(nil)
 		take(inputFailing)
@@ -240,8 +238,8 @@ func (h *hold) enter(ctx workflow.Context) error {
 	}
 }
 
-// show makes the state visible: in the memo to workers, in the current details to
-// people. An empty reason leaves the one before.
+// show makes the state visible: in the memo to workers, in the current details to people. An empty
+// reason leaves the one before.
 func (h *hold) show(ctx workflow.Context, state, reason, details string) error {
 	workflow.SetCurrentDetails(ctx, details)
 	memo := map[string]any{HoldStateMemo: state}
@@ -251,8 +249,8 @@ func (h *hold) show(ctx workflow.Context, state, reason, details string) error {
 	return workflow.UpsertMemo(ctx, memo)
 }
 
-// probe asks the destination until it is healthy. The server's retries keep the
-// history short, however long that takes.
+// probe asks the destination until it is healthy. The server's retries keep the history short,
+// however long that takes.
 func (h *hold) probe(ctx workflow.Context) workflow.Future {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: probeTimeout,

@@ -10,8 +10,8 @@ const (
 	holdFailing
 	// holdReleasing lets attempts pass, and releases the deliveries that wait.
 	holdReleasing
-	// holdOver has released all of them. A hold ends in this state, unless an input
-	// arrived with the last release.
+	// holdOver has released all of them. A hold ends in this state, unless an input arrived with
+	// the last release.
 	holdOver
 )
 
@@ -24,18 +24,18 @@ const (
 	inputResume
 	// inputFailing is a worker's: the destination has failed for long.
 	inputFailing
-	// inputProbeOK is a probe that found the destination healthy; inputProbeFailed
-	// ended without finding out, and another follows.
+	// inputProbeOK is a probe that found the destination healthy; inputProbeFailed ended without
+	// finding out, and another follows.
 	inputProbeOK
 	inputProbeFailed
-	// inputReleased is a release after which no delivery says held any more;
-	// inputReleaseFailed ended without finding out, and another follows.
+	// inputReleased is a release after which no delivery says held any more; inputReleaseFailed
+	// ended without finding out, and another follows.
 	inputReleased
 	inputReleaseFailed
 )
 
-// holdStates is every state's successor for every input. A probe or a release of
-// a state that the hold has left has no effect.
+// holdStates is every state's successor for every input. A probe or a release of a state that the
+// hold has left has no effect.
 var holdStates = map[holdState]map[holdInput]holdState{
 	holdPaused: {
 		inputPause: holdPaused, inputResume: holdReleasing, inputFailing: holdPaused,
@@ -58,9 +58,8 @@ var holdStates = map[holdState]map[holdInput]holdState{
 // after is the state that follows an input.
 func (s holdState) after(input holdInput) holdState { return holdStates[s][input] }
 
-// through is the state after inputs that came together, and whether the work of
-// that state begins: it does in another state, and where a probe or a release has
-// ended and another is due.
+// through is the state after inputs that came together, and whether the work of that state begins:
+// it does in another state, and where a probe or a release has ended and another is due.
 func (s holdState) through(inputs []holdInput) (next holdState, begins bool) {
 	next = s
 	for _, input := range inputs {

@@ -26,14 +26,13 @@ func TestEveryHoldStateHasASuccessorForEveryInput(t *testing.T) {
 // longestSequence is how many inputs TestHoldReleasesEverythingOnce goes through.
 const longestSequence = 6
 
-// world is a hold and the deliveries that it holds, as the workflow and Temporal
-// run them.
+// world is a hold and the deliveries that it holds, as the workflow and Temporal run them.
 type world struct {
 	state holdState
 	// probing and releasing are whether that activity is running.
 	probing, releasing bool
-	// arrived is how many deliveries there are. Those that say held are set in
-	// waiting; released counts how often each was released.
+	// arrived is how many deliveries there are. Those that say held are set in waiting; released
+	// counts how often each was released.
 	arrived  int
 	waiting  uint
 	released [longestSequence + 2]int
@@ -52,8 +51,8 @@ func (w *world) arrive() {
 	w.arrived++
 }
 
-// release releases every delivery that waits, or the first of them alone when the
-// worker is lost on the way.
+// release releases every delivery that waits, or the first of them alone when the worker is lost on
+// the way.
 func (w *world) release(lost bool) {
 	for delivery := range w.arrived {
 		if w.waiting>>delivery&1 == 0 {
@@ -67,8 +66,8 @@ func (w *world) release(lost bool) {
 	}
 }
 
-// task is one workflow task with these inputs, those from outside first, as in
-// hold.receive. A probe or a release does not end where none runs.
+// task is one workflow task with these inputs, those from outside first, as in hold.receive. A
+// probe or a release does not end where none runs.
 func (w *world) task(inputs []holdInput) (came []holdInput) {
 	if w.state == holdOver {
 		return nil
@@ -94,8 +93,8 @@ func (w *world) task(inputs []holdInput) (came []holdInput) {
 	return came
 }
 
-// problem is what is wrong with a hold after these inputs, of which a set bit in
-// cuts ends a workflow task. Deliveries arrive before each task.
+// problem is what is wrong with a hold after these inputs, of which a set bit in cuts ends a
+// workflow task. Deliveries arrive before each task.
 func problem(initial holdState, inputs []holdInput, cuts int) string {
 	w := &world{state: initial}
 	w.enter()
@@ -141,9 +140,9 @@ func problem(initial holdState, inputs []holdInput, cuts int) string {
 	return ""
 }
 
-// TestHoldReleasesEverythingOnce goes through every sequence of up to six inputs,
-// divided among workflow tasks in every way. After a resume at the end, each
-// delivery that waited has been released exactly once.
+// TestHoldReleasesEverythingOnce goes through every sequence of up to six inputs, divided among
+// workflow tasks in every way. After a resume at the end, each delivery that waited has been
+// released exactly once.
 func TestHoldReleasesEverythingOnce(t *testing.T) {
 	t.Parallel()
 	for _, initial := range []holdState{holdPaused, holdFailing, holdReleasing} {

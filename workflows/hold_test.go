@@ -14,13 +14,12 @@ import (
 	"github.com/gitbook-courier/courier/workflows"
 )
 
-// holdEnv is a time-skipping environment for Hold, with activities that a test
-// controls.
+// holdEnv is a time-skipping environment for Hold, with activities that a test controls.
 type holdEnv struct {
 	*testsuite.TestWorkflowEnvironment
 
 	mu       sync.Mutex
-	able     bool
+	healthy  bool
 	probes   int
 	released []workflows.ReleaseInput
 	releases func(context.Context) error
@@ -34,7 +33,7 @@ func newHoldEnv() *holdEnv {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		e.probes++
-		if !e.able {
+		if !e.healthy {
 			return errors.New("503 Service Unavailable")
 		}
 		return nil
@@ -60,16 +59,16 @@ func (e *holdEnv) result(t *testing.T) int {
 	return result.Released
 }
 
-func (e *holdEnv) setAble(able bool) {
+func (e *holdEnv) setHealthy(healthy bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.able = able
+	e.healthy = healthy
 }
 
 func TestPauseHoldsUntilResumeThenReleases(t *testing.T) {
 	t.Parallel()
 	e := newHoldEnv()
-	e.setAble(true)
+	e.setHealthy(true)
 	month := 30 * 24 * time.Hour
 	e.RegisterDelayedCallback(func() {
 		require.Contains(t, details(t, e.TestWorkflowEnvironment), "**Held**, because it is paused")
@@ -81,15 +80,15 @@ func TestPauseHoldsUntilResumeThenReleases(t *testing.T) {
 	require.Zero(t, e.probes, "a pause is ended by people alone")
 	require.Len(t, e.released, 1)
 	require.Equal(t, "search", e.released[0].Destination)
-	// Workers rely on their last look for a moment; a delivery that they still hold
-	// must be among those that are released.
+	// Workers rely on their last look for a moment; a delivery that they still hold must be among
+	// those that are released.
 	require.GreaterOrEqual(t, e.Now().Sub(accepted), month+2*workflows.HoldCacheTTL)
 }
 
 func TestFailingDestinationIsReleasedByAProbe(t *testing.T) {
 	t.Parallel()
 	e := newHoldEnv()
-	e.RegisterDelayedCallback(func() { e.setAble(true) }, 5*time.Minute)
+	e.RegisterDelayedCallback(func() { e.setHealthy(true) }, 5*time.Minute)
 	e.ExecuteWorkflow(workflows.Hold, workflows.HoldInput{Destination: "search", Reason: workflows.HoldFailing})
 
 	require.Equal(t, 7, e.result(t))
@@ -110,7 +109,7 @@ func TestPauseTakesOverAHoldForFailing(t *testing.T) {
 	t.Parallel()
 	e := newHoldEnv()
 	e.RegisterDelayedCallback(func() { e.SignalWorkflow(workflows.SetHeldSignal, true) }, time.Minute)
-	e.RegisterDelayedCallback(func() { e.setAble(true) }, 2*time.Minute)
+	e.RegisterDelayedCallback(func() { e.setHealthy(true) }, 2*time.Minute)
 	e.RegisterDelayedCallback(func() {
 		require.Contains(t, details(t, e.TestWorkflowEnvironment), "because it is paused")
 		require.Empty(t, e.released, "no probe ends a pause")

@@ -12,17 +12,15 @@ import (
 	"github.com/gitbook-courier/courier/activities"
 )
 
-// Deliveries that 0.1 and 0.2 began, and the code they go on with. Their
-// SendWebhook gets the event with each execution, counts them, and is scheduled
-// anew when it was held or had no turn. Nothing here may change; it goes when no
-// such delivery can be running any more.
+// Deliveries that 0.1 and 0.2 began, and the code they go on with. Their SendWebhook gets the event
+// with each execution, counts them, and is scheduled anew when it was held or had no turn. Nothing
+// here may change; it goes when no such delivery can be running any more.
 
 const (
-	// legacyUnreadableWait is the pause after a worker could not decrypt the input
-	// of SendWebhook.
+	// legacyUnreadableWait is the pause after a worker could not decrypt the input of SendWebhook.
 	legacyUnreadableWait = 10 * time.Second
-	// legacyHeldWait is how long a held delivery waits before it looks again
-	// whether its destination is still held.
+	// legacyHeldWait is how long a held delivery waits before it looks again whether its
+	// destination is still held.
 	legacyHeldWait = 24 * time.Hour
 	// legacyGrace is how much longer than its request an execution may take.
 	legacyGrace = 5 * time.Second
@@ -46,8 +44,8 @@ type legacyDelivery struct {
 	attempts []activities.Attempt
 }
 
-// follow keeps the current details up to date while Temporal retries the
-// activity, during which the workflow itself sleeps.
+// follow keeps the current details up to date while Temporal retries the activity, during which the
+// workflow itself sleeps.
 func (d *legacyDelivery) follow(ctx workflow.Context) {
 	workflow.SetCurrentDetails(ctx, describeStart(d.input, nil))
 	failed := workflow.GetSignalChannel(ctx, activities.AttemptFailedSignal)
@@ -77,7 +75,7 @@ func (d *legacyDelivery) run(ctx workflow.Context, event converter.RawValue) (De
 		workflow.SetCurrentDetails(ctx, describeDelivered(d.input, sent.Attempts))
 		return DeliveryResult{Attempts: sent.Attempts}, nil
 	case temporal.IsCanceledError(ctx.Err()):
-		// A request that was heard out may have been the last.
+		// A request that was under way may have been the last.
 		if log := logIn(err); len(log) > len(d.attempts) {
 			d.attempts = activities.CompleteLog(log, len(log))
 		}
@@ -88,8 +86,8 @@ func (d *legacyDelivery) run(ctx workflow.Context, event converter.RawValue) (De
 	}
 }
 
-// send has SendWebhook make the attempts that are left, the retries of which
-// wait as long as retries say.
+// send has SendWebhook make the attempts that are left, the retries of which wait as long as
+// retries say.
 func (d *legacyDelivery) send(ctx workflow.Context, event converter.RawValue, input legacySend, retries []time.Duration) (activities.SendWebhookResult, error) {
 	input.Attempts = d.attempts
 	options := workflow.ActivityOptions{
@@ -107,9 +105,8 @@ func (d *legacyDelivery) send(ctx workflow.Context, event converter.RawValue, in
 	return sent, err
 }
 
-// awaitsAnother is whether to send again after SendWebhook ended without an attempt,
-// for a hold, which it waits out, or for want of a turn. It takes over the
-// attempts that were made until then.
+// awaitsAnother is whether to send again after SendWebhook ended without an attempt, for a hold,
+// which it waits out, or for want of a turn. It takes over the attempts that were made until then.
 func (d *legacyDelivery) awaitsAnother(ctx workflow.Context, err error) bool {
 	application, ok := errors.AsType[*temporal.ApplicationError](err)
 	if !ok {
@@ -131,9 +128,9 @@ func (d *legacyDelivery) awaitsAnother(ctx workflow.Context, err error) bool {
 	return ctx.Err() == nil
 }
 
-// awaitRelease waits until the hold of the destination is over. A release
-// signal that came early counts: it costs one look at the hold. So does the
-// end of the longest wait, should a signal ever be lost.
+// awaitRelease waits until the hold of the destination is over. A release signal that came early
+// counts: it costs one look at the hold. So does the end of the longest wait, should a signal ever
+// be lost.
 func (d *legacyDelivery) awaitRelease(ctx workflow.Context) {
 	var released bool
 	_, _ = workflow.AwaitWithTimeout(ctx, legacyHeldWait, func() bool {
@@ -154,12 +151,10 @@ func (d *legacyDelivery) giveUp(ctx workflow.Context, err error) error {
 	})
 }
 
-// story finds the attempt log and the last failure in the error of
-// SendWebhook.
+// story finds the attempt log and the last failure in the error of SendWebhook.
 func (d *legacyDelivery) story(err error) (attempts []activities.Attempt, cause error) {
 	if timeout, ok := errors.AsType[*temporal.TimeoutError](err); ok {
-		// Only a worker that vanished in the very last attempt ends the
-		// activity with a timeout.
+		// Only a worker that vanished in the very last attempt ends the activity with a timeout.
 		return activities.CompleteLog(logIn(err), len(d.input.RetriesMs)+1), timeout
 	}
 	if application, ok := errors.AsType[*temporal.ApplicationError](err); ok {
@@ -169,20 +164,19 @@ func (d *legacyDelivery) story(err error) (attempts []activities.Attempt, cause 
 	return d.attempts, err
 }
 
-// first sends for the first time: through the express lane if the delivery may
-// take it. A schedule without retries does not, because an attempt that a
-// crash cut off would leave it none.
+// first sends for the first time: through the express lane if the delivery may take it. A schedule
+// without retries does not, because an attempt that a crash cut off would leave it none.
 func (d *legacyDelivery) first(ctx workflow.Context, event converter.RawValue) (activities.SendWebhookResult, error) {
 	input := d.webhook()
 	if !d.input.Express || len(input.RetriesMs) == 0 {
 		return d.send(ctx, event, input, input.Retries())
 	}
 	sent, err := d.express(ctx, event)
-	var application *temporal.ApplicationError
+	application, failed := errors.AsType[*temporal.ApplicationError](err)
 	switch {
 	case err == nil && len(sent.Attempts) == 0: // the lane was closed
 		return d.send(ctx, event, input, input.Retries())
-	case err == nil, temporal.IsCanceledError(err), errors.As(err, &application) && application.NonRetryable():
+	case err == nil, temporal.IsCanceledError(err), failed && application.NonRetryable():
 		return sent, err
 	}
 	d.attempts = activities.CompleteLog(logIn(err), 1)
@@ -191,12 +185,12 @@ func (d *legacyDelivery) first(ctx workflow.Context, event converter.RawValue) (
 	return d.send(ctx, event, input, input.Retries())
 }
 
-// express makes the first attempt in this very workflow task, or finds out what
-// became of it when the task is done once more.
+// express makes the first attempt in this very workflow task, or finds out what became of it when
+// the task is done once more.
 func (d *legacyDelivery) express(ctx workflow.Context, event converter.RawValue) (activities.SendWebhookResult, error) {
 	input := d.webhook()
 	if input.Repeated = isRepeated(ctx); input.Repeated {
-		// What was begun is heard out, also when the delivery is cancelled by now.
+		// An attempt that has begun is waited for, also when the delivery is cancelled by now.
 		ctx, _ = workflow.NewDisconnectedContext(ctx)
 	}
 	ctx = workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{

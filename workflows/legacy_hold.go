@@ -62,8 +62,8 @@ func (h *legacyHold) wait(ctx workflow.Context) error {
 	return cmp.Or(err, ctx.Err())
 }
 
-// probe asks the destination until it is able to take webhooks. The server's
-// retries keep the history short, however long that takes.
+// probe asks the destination until it is healthy. The server's retries keep the history short,
+// however long that takes.
 func (h *legacyHold) probe(ctx workflow.Context) workflow.Future {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: probeTimeout,
@@ -72,8 +72,8 @@ func (h *legacyHold) probe(ctx workflow.Context) workflow.Future {
 	return workflow.ExecuteActivity(ctx, ProbeDestinationActivity, h.input.Destination)
 }
 
-// release lets the held deliveries go on. It is over early, and again true,
-// when the destination is paused in the meantime.
+// release lets the held deliveries go on. It is over early, and again true, when the destination is
+// paused in the meantime.
 func (h *legacyHold) release(ctx workflow.Context) (released ReleaseResult, again bool, err error) {
 	if err := h.state(ctx, HoldStateReleasing, fmt.Sprintf("**Releasing** the deliveries to %s, the oldest first.", code(h.input.Destination))); err != nil {
 		return released, false, err
@@ -98,7 +98,7 @@ func (h *legacyHold) release(ctx workflow.Context) (released ReleaseResult, agai
 	for !over && !again {
 		selector.Select(ctx)
 	}
-	// What has just arrived must not be lost with the workflow.
+	// A signal that has just arrived must not be lost with the workflow.
 	for h.setHeld.ReceiveAsync(&again) {
 		continue
 	}
@@ -112,8 +112,7 @@ func (h *legacyHold) showHeld(ctx workflow.Context) error {
 	return h.state(ctx, HoldStateHeld, fmt.Sprintf("**Held**, because it is %s. Deliveries to %s wait.", h.input.Reason, code(h.input.Destination)))
 }
 
-// state makes the hold's state known, to workers by its memo and to people by
-// its current details.
+// state makes the hold's state known, to workers by its memo and to people by its current details.
 func (h *legacyHold) state(ctx workflow.Context, state, details string) error {
 	workflow.SetCurrentDetails(ctx, details)
 	return workflow.UpsertMemo(ctx, map[string]any{HoldStateMemo: state, HoldReasonMemo: h.input.Reason})

@@ -35,8 +35,8 @@ var (
 	Site = temporal.NewSearchAttributeKeyKeyword("GitBookSite")
 	// Job is the id of the bulk redelivery that started the run, if one did.
 	Job = temporal.NewSearchAttributeKeyKeyword("WebhookRedelivery")
-	// State is what a running delivery waits for: one of the State constants. It
-	// is absent until something goes wrong, and when the delivery is over.
+	// State is what a running delivery waits for: one of the State constants. It is absent until
+	// something goes wrong, and when the delivery is over.
 	State = temporal.NewSearchAttributeKeyKeyword("WebhookState")
 )
 
@@ -55,16 +55,15 @@ func SearchAttributes() []temporal.SearchAttributeKeyKeyword {
 	return []temporal.SearchAttributeKeyKeyword{Destination, EventType, Installation, Space, Site, Job, State}
 }
 
-// maxDeliveryID is the longest workflow id that every database of Temporal
-// takes, in characters.
+// maxDeliveryID is the longest workflow id that every database of Temporal takes, in characters.
 const maxDeliveryID = 255
 
-// DeliveryID is the workflow id of the delivery of an event to a destination.
-// The event's id comes first, so that it finds all its deliveries as a prefix.
+// DeliveryID is the workflow id of the delivery of an event to a destination. The event's id comes
+// first, so that it finds all its deliveries as a prefix.
 //
-// Where the two are too long together, a hash takes the place of the end of the
-// event's id, and the memo MemoEventID has it in full. An id that looks as if it
-// had such a hash gets one too, so that no two events share a workflow id.
+// Where the two are too long together, a hash takes the place of the end of the event's id, and the
+// memo MemoEventID has it in full. An id that looks as if it had such a hash gets one too, so that
+// no two events share a workflow id.
 func DeliveryID(eventID, destination string) string {
 	id := eventID + "@" + destination
 	if len(id) <= maxDeliveryID && !looksHashed(eventID) {
@@ -75,8 +74,8 @@ func DeliveryID(eventID, destination string) string {
 	return eventID[:min(len(eventID), maxDeliveryID-len(end))] + end
 }
 
-// HasHashedID is whether the workflow id of the event's delivery to that
-// destination holds a hash, so that the memo must hold the event's id.
+// HasHashedID is whether the workflow id of the event's delivery to that destination holds a hash,
+// so that the memo must hold the event's id.
 func HasHashedID(eventID, destination string) bool {
 	return DeliveryID(eventID, destination) != eventID+"@"+destination
 }
@@ -96,16 +95,16 @@ func looksHashed(eventID string) bool {
 // maxFairnessKey is the longest fairness key that Temporal takes, in bytes.
 const maxFairnessKey = 64
 
-// Fairness is the priority of everything that belongs to a destination: when
-// tasks queue up, Temporal serves the destinations in turn.
+// Fairness is the priority of everything that belongs to a destination: when tasks queue up,
+// Temporal serves the destinations in turn.
 func Fairness(destination string) temporal.Priority {
 	// Of an installation's id, which can be longer, the end is what differs.
 	return temporal.Priority{FairnessKey: destination[max(0, len(destination)-maxFairnessKey):]}
 }
 
-// ParseDeliveryID takes a delivery's workflow id apart. An event id may
-// contain an "@", a destination's name may not. Of an id with a hash, eventID is
-// not the event's; the memo MemoEventID is.
+// ParseDeliveryID takes a delivery's workflow id apart. An event id may contain an "@", a
+// destination's name may not. Of an id with a hash, eventID is not the event's; the memo
+// MemoEventID is.
 func ParseDeliveryID(id string) (eventID, destination string, ok bool) {
 	at := strings.LastIndexByte(id, '@')
 	if at < 1 || at == len(id)-1 {
@@ -114,8 +113,8 @@ func ParseDeliveryID(id string) (eventID, destination string, ok bool) {
 	return id[:at], id[at+1:], true
 }
 
-// holdPrefix begins the workflow id of a Hold. No delivery's id looks like it,
-// because it has no "@".
+// holdPrefix begins the workflow id of a Hold. No delivery's id looks like it, because it has no
+// "@".
 const holdPrefix = "hold."
 
 // HoldID is the workflow id of the hold of a destination.
@@ -131,8 +130,7 @@ func RedeliveryID(id string) string {
 	return redeliveryPrefix + id
 }
 
-// InstallationDestination is the name of the destination that an installation
-// itself is.
+// InstallationDestination is the name of the destination that an installation itself is.
 func InstallationDestination(installationID string) string {
 	return activities.InstallationPrefix + installationID
 }

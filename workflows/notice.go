@@ -18,7 +18,7 @@ const (
 	HeldEventType = "courier.destination.held"
 )
 
-// UndeliveredNotice is the event that tells of a delivery that was given up.
+// UndeliveredNotice is the event of a delivery that was given up.
 type UndeliveredNotice struct {
 	EventID     string `json:"eventId"`
 	Type        string `json:"type"`
@@ -40,7 +40,7 @@ type NoticeDelivery struct {
 	Type    string `json:"type"`
 }
 
-// HeldNotice is the event that tells of a destination that is held.
+// HeldNotice is the event of a destination that is held.
 type HeldNotice struct {
 	EventID     string    `json:"eventId"`
 	Type        string    `json:"type"`
@@ -48,8 +48,8 @@ type HeldNotice struct {
 	HeldSince   time.Time `json:"heldSince"`
 }
 
-// notify starts the delivery of a notice as a workflow of its own, which goes
-// on when this one ends. It gives no notice of itself.
+// notify starts the delivery of a notice as a workflow of its own, which goes on when this one
+// ends. It gives no notice of itself.
 func notify(ctx workflow.Context, to DeliveryInput, eventID, eventType string, notice any) {
 	to.EventID, to.EventType, to.Reason, to.AcceptedAt, to.Notify = eventID, eventType, ReasonNotice, workflow.Now(ctx).UTC(), nil
 	body, err := json.Marshal(notice)
@@ -72,8 +72,8 @@ func notify(ctx workflow.Context, to DeliveryInput, eventID, eventType string, n
 	}
 }
 
-// notifyUndelivered tells the destination that is to be told of a delivery
-// that was given up, if there is one.
+// notifyUndelivered tells the destination that is to be told of a delivery that was given up, if
+// there is one.
 func notifyUndelivered(ctx workflow.Context, in DeliveryInput, result DeliveryResult) {
 	if in.Notify == nil {
 		return

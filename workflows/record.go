@@ -9,8 +9,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 )
 
-// What is recorded beside a delivery, so that it can be found and shown
-// without reading its history.
+// The record beside a delivery, by which it can be found and shown without reading its history.
 
 // Memo fields of a Delivery.
 const (
@@ -22,13 +21,11 @@ const (
 	MemoAcceptedAt = "acceptedAt"
 	// MemoPrevious is the run id of the run before; absent in the first.
 	MemoPrevious = "previousRunId"
-	// MemoEventID is the event's id, where the workflow id holds a hash of it;
-	// absent otherwise.
+	// MemoEventID is the event's id, where the workflow id holds a hash of it; absent otherwise.
 	MemoEventID = "eventId"
 )
 
-// Memo is the memo of a run. previous is the run id of the run before, empty
-// for the first.
+// Memo is the memo of a run. previous is the run id of the run before, empty for the first.
 func Memo(in DeliveryInput, previous string) map[string]any {
 	memo := map[string]any{MemoReason: in.Reason, MemoURL: in.URL, MemoAcceptedAt: in.AcceptedAt.Format(time.RFC3339Nano)}
 	if previous != "" {
@@ -40,8 +37,8 @@ func Memo(in DeliveryInput, previous string) map[string]any {
 	return memo
 }
 
-// maxKeyword is the longest search attribute, in bytes, that every visibility
-// store of Temporal takes.
+// maxKeyword is the longest search attribute, in bytes, that every visibility store of Temporal
+// takes.
 const maxKeyword = 255
 
 // Attributes are the search attributes of a run. What is empty is left out.
@@ -60,8 +57,8 @@ func Attributes(in DeliveryInput, installation, space, site string) temporal.Sea
 	return temporal.NewSearchAttributes(updates...)
 }
 
-// keyword makes what came from outside fit for a search attribute, so that an
-// odd identifier costs its search, not the delivery.
+// keyword makes what came from outside fit for a search attribute, so that an odd identifier costs
+// its search, not the delivery.
 func keyword(value string) string {
 	value = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

@@ -12,8 +12,8 @@ import (
 // RedeliverPageActivity is the name of the activity of a Redelivery.
 const RedeliverPageActivity = "RedeliverPage"
 
-// RedeliveryInput is the input of a Redelivery: which deliveries to send
-// again, and how far an earlier run of the job has come.
+// RedeliveryInput is the input of a Redelivery: which deliveries to send again, and how far an
+// earlier run of the job has come.
 type RedeliveryInput struct {
 	// ID is the job's id.
 	ID string `json:"id"`
@@ -21,9 +21,8 @@ type RedeliveryInput struct {
 	Destination string `json:"destination,omitempty"`
 	Type        string `json:"type,omitempty"`
 	Status      string `json:"status,omitempty"`
-	// Since and Until bound when the deliveries' latest run started. Until is
-	// never later than the job's own start, so that the job cannot find what it
-	// has started.
+	// Since and Until bound when the deliveries' latest run started. Until is never later than the
+	// job's own start, so that the job cannot find what it has started.
 	Since time.Time `json:"since,omitzero"`
 	Until time.Time `json:"until"`
 	// DryRun finds and counts, but starts nothing.
@@ -34,15 +33,14 @@ type RedeliveryInput struct {
 	Progress RedeliveryProgress `json:"progress"`
 }
 
-// RedeliveryProgress says how far a Redelivery has come. It is the result of
-// the job and of each page, and the heartbeat within a page.
+// RedeliveryProgress says how far a Redelivery has come. It is the result of the job and of each
+// page, and the heartbeat within a page.
 type RedeliveryProgress struct {
 	// Found counts the deliveries that matched.
 	Found int `json:"found"`
 	// Started counts those that are being sent again.
 	Started int `json:"started"`
-	// Skipped counts those that have gone on otherwise since they were found,
-	// and in a dry run all.
+	// Skipped counts those that have gone on otherwise since they were found, and in a dry run all.
 	Skipped int `json:"skipped"`
 	// Failed counts those that could not be started.
 	Failed int `json:"failed"`
@@ -53,16 +51,15 @@ type RedeliveryProgress struct {
 
 // The pages of a Redelivery.
 const (
-	// pagesPerRun is after how many pages the job continues as new, so that its
-	// history stays short.
+	// pagesPerRun is after how many pages the job continues as new, so that its history stays
+	// short.
 	pagesPerRun   = 100
 	pageTimeout   = 15 * time.Minute
 	pageHeartbeat = 30 * time.Second
 )
 
-// Redelivery sends many deliveries again: it goes through what its filter
-// finds, page by page, and starts a further run of each. It completes when all
-// are started; how they fare is theirs to tell.
+// Redelivery sends many deliveries again: it goes through what its filter finds, page by page, and
+// starts a further run of each. It completes when all are started; how they fare is theirs to tell.
 func Redelivery(ctx workflow.Context, input RedeliveryInput) (RedeliveryProgress, error) {
 	pages := workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: pageTimeout,
@@ -74,8 +71,7 @@ func Redelivery(ctx workflow.Context, input RedeliveryInput) (RedeliveryProgress
 		err := workflow.ExecuteActivity(pages, RedeliverPageActivity, input).Get(ctx, &input.Progress)
 		switch {
 		case ctx.Err() != nil:
-			var cancelled *temporal.CanceledError
-			if errors.As(err, &cancelled) && cancelled.HasDetails() {
+			if cancelled, ok := errors.AsType[*temporal.CanceledError](err); ok && cancelled.HasDetails() {
 				_ = cancelled.Details(&input.Progress) // unreadable leaves that of the page before
 			}
 			workflow.SetCurrentDetails(ctx, describeRedelivery(input, "**Cancelled.** What was started goes on."))

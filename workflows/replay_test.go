@@ -112,7 +112,7 @@ var unreached = []string{
 }
 
 // Every call that makes a command is made in a stored history, on every way that leads to it. So
-// TestReplay fails when one of them changes, and whoever adds one has to store a history of it.
+// TestReplay fails when one of them changes, and a new one needs a stored history.
 func TestHistoriesReachEveryCommand(t *testing.T) {
 	t.Parallel()
 	current, legacy := make(map[line]bool), make(map[line]bool)
@@ -183,8 +183,8 @@ func (c commandCall) isIn(reached map[line]bool) bool {
 	return false
 }
 
-// commandFunctions are the functions of the SDK's package workflow, and the methods of its types, that
-// make a command. True makes one, false none.
+// commandFunctions are the functions of the SDK's package workflow, and the methods of its types,
+// that make a command. True makes one, false none.
 var commandFunctions = map[string]bool{
 	"AwaitWithTimeout": true, "AwaitWithOptions": true, "ExecuteActivity": true, "ExecuteChildWorkflow": true, "ExecuteLocalActivity": true,
 	"NewContinueAsNewError": true, "NewTimer": true, "NewTimerWithOptions": true, "Sleep": true, "UpsertMemo": true,
@@ -198,8 +198,8 @@ var commandFunctions = map[string]bool{
 // commandMethods are the methods of the SDK's types that make a command.
 var commandMethods = []string{"ReceiveWithTimeout", "SignalChildWorkflow"}
 
-// commandCalls finds the calls that make commands, and the calls of the package's own functions that
-// lead to them, in the package's source.
+// commandCalls finds the calls that make commands, and the calls of the package's own functions
+// that lead to them, in the package's source.
 func commandCalls(t *testing.T) []commandCall {
 	t.Helper()
 	var all []commandCall

@@ -154,8 +154,8 @@ func TestADestinationThatStaysUnknownIsGivenUp(t *testing.T) {
 	}
 }
 
-// Waiting costs nothing that grows with the event or with time: the event is in
-// the history once, whatever happens.
+// Waiting costs nothing that grows with the event or with time: the event is in the history once,
+// whatever happens.
 func TestALargeEventWaitsForAMonth(t *testing.T) {
 	t.Parallel()
 	holds := &switchable{}
@@ -186,8 +186,7 @@ func TestALargeEventWaitsForAMonth(t *testing.T) {
 	require.Less(t, stored, 64<<10)
 }
 
-// A history that has become long is followed by another, which goes on with the
-// log and the state.
+// A history that has become long is followed by another, which goes on with the log and the state.
 func TestALongHistoryContinuesAsNew(t *testing.T) {
 	t.Parallel()
 	holds := &switchable{}

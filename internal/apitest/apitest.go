@@ -1,5 +1,4 @@
-// Package apitest holds what the starter answers against its OpenAPI document,
-// in tests.
+// Package apitest holds what the starter answers against its OpenAPI document, in tests.
 package apitest
 
 import (
@@ -24,8 +23,7 @@ import (
 	"github.com/gitbook-courier/courier/starter/openapi"
 )
 
-// Load parses the document, and checks it together with its examples. It does
-// so once.
+// Load parses the document, and checks it together with its examples. It does so once.
 var Load = sync.OnceValues(func() (*openapi3.T, error) {
 	document, err := openapi3.NewLoader().LoadFromData(openapi.Document)
 	if err != nil {
@@ -42,8 +40,8 @@ var newRouter = sync.OnceValues(func() (routers.Router, error) {
 	return gorillamux.NewRouter(document)
 })
 
-// Validate serves next, and fails the test when an answer is not as the
-// document says, or when a request is not that was answered with 2xx.
+// Validate serves next, and fails the test when an answer is not as the document says, or when a
+// request is not that was answered with 2xx.
 func Validate(tb testing.TB, next http.Handler) http.Handler {
 	tb.Helper()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -77,8 +75,8 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// drain reads a body, and puts back what it has read. An error comes again
-// when what it has put back is read.
+// drain reads a body, and puts back what it has read. An error comes again when what it has put
+// back is read.
 func drain(body *io.ReadCloser) []byte {
 	if *body == nil {
 		return nil
@@ -149,16 +147,14 @@ func (e exchange) check() error {
 	return e.checkAnswer(&input, route.Operation)
 }
 
-// checkElsewhere checks the answer of a path or method that the document does
-// not list.
+// checkElsewhere checks the answer of a path or method that the document does not list.
 func (e exchange) checkElsewhere(cause error, request *http.Request) error {
 	document, err := Load()
 	if err != nil {
 		return err
 	}
 	answers := document.Components.Responses
-	// A page of another site hears nothing of what there is, nor does a caller
-	// without a token.
+	// A page of another site hears nothing of what there is, nor does a caller without a token.
 	expected := map[int]*openapi3.ResponseRef{
 		http.StatusForbidden:    answers["OtherSite"],
 		http.StatusUnauthorized: answers["TokenRefused"],
@@ -200,8 +196,7 @@ func (e exchange) checkAnswer(input *openapi3filter.RequestValidationInput, oper
 	return nil
 }
 
-// everyAnswers are the headers that any answer may have, the last three below
-// /codec alone.
+// everyAnswers are the headers that any answer may have, the last three below /codec alone.
 var everyAnswers = []string{
 	"Content-Type", "Content-Length", "Date", "X-Content-Type-Options", "Connection",
 	"Vary", "Access-Control-Allow-Origin", "Access-Control-Allow-Credentials",
@@ -215,8 +210,7 @@ func headerNames(headers openapi3.Headers) []string {
 	return names
 }
 
-// checkQuery refuses parameters that are not documented, which the library
-// passes over.
+// checkQuery refuses parameters that are not documented, which the library passes over.
 func checkQuery(route *routers.Route, request *http.Request) error {
 	for name := range request.URL.Query() {
 		if route.Operation.Parameters.GetByInAndName(openapi3.ParameterInQuery, name) == nil {
@@ -226,8 +220,8 @@ func checkQuery(route *routers.Route, request *http.Request) error {
 	return nil
 }
 
-// authenticate is whether a request shows what a security scheme asks for;
-// whether it is the right one is the starter's to say.
+// authenticate is whether a request shows what a security scheme asks for; whether it is the right
+// one is the starter's to say.
 func authenticate(_ context.Context, input *openapi3filter.AuthenticationInput) error {
 	header := input.RequestValidationInput.Request.Header
 	shown := header.Get("Authorization")

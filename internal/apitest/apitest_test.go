@@ -161,7 +161,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// What Courier encodes is what the document says, member for member.
+// Courier encodes every member that the document has, and no other.
 func TestSchemas(t *testing.T) {
 	t.Parallel()
 	document, err := apitest.Load()

@@ -61,7 +61,7 @@ func TestDecodeReturnsWhatEncodeTook(t *testing.T) {
 	requireSame(t, given, decoded)
 }
 
-// What is stored in Temporal must be readable by every later release.
+// Every later release must read the payloads that are stored in Temporal.
 func TestDecodeReadsAStoredPayload(t *testing.T) {
 	t.Parallel()
 	decoded, err := New(keyring(t, 1), false).Decode([]*commonpb.Payload{storedPayload(t)})
@@ -146,8 +146,7 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// FuzzDecode checks that nothing but what was encrypted is decrypted, and that
-// nothing panics.
+// FuzzDecode checks that nothing but what was encrypted is decrypted, and that nothing panics.
 func FuzzDecode(f *testing.F) {
 	c := New(keyring(f, 1), true)
 	known := storedPayload(f)

@@ -11,9 +11,9 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// FailureUnreadable is the type of the failure of an activity whose input or
-// heartbeat details cannot be decrypted by its worker. The activity has done
-// nothing. It may be retried: another worker may have the key, or this one will.
+// FailureUnreadable is the type of the failure of an activity whose input or heartbeat details
+// cannot be decrypted by its worker. The activity has done nothing. It may be retried: another
+// worker may have the key, or this one will.
 const FailureUnreadable = "Unreadable"
 
 // Unreadable is whether an error comes from a payload that cannot be decrypted.
@@ -21,22 +21,22 @@ func Unreadable(err error) bool {
 	return errors.Is(err, ErrKeyMissing) || errors.Is(err, ErrCorrupt)
 }
 
-// DataConverter is the SDK's own converter with the codec behind it, for
-// clients, workers and whoever reads payloads.
+// DataConverter is the SDK's own converter with the codec behind it, for clients, workers and
+// whoever reads payloads.
 //
-// In workflow code it panics over a payload that cannot be decrypted. The SDK
-// then fails the workflow task, which Temporal repeats until a worker has the
-// key. An error would fail the workflow for good, and a signal would be dropped.
+// In workflow code it panics over a payload that cannot be decrypted. The SDK then fails the
+// workflow task, which Temporal repeats until a worker has the key. An error would fail the
+// workflow for good, and a signal would be dropped.
 func (c *Codec) DataConverter() converter.DataConverter {
 	return dataConverter{converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), c)}
 }
 
-// FailureConverter is the SDK's own, for clients and workers. The details of
-// failures pass the codec; messages, types and stack traces stay as they are.
+// FailureConverter is the SDK's own, for clients and workers. The details of failures pass the
+// codec; messages, types and stack traces stay as they are.
 //
-// An activity that could not read its payloads fails with [FailureUnreadable].
-// The details of a failure that has come back are read in workflow code, and
-// as there it panics over those that cannot be decrypted.
+// An activity that could not read its payloads fails with [FailureUnreadable]. The details of a
+// failure that has come back are read in workflow code, and as there it panics over those that
+// cannot be decrypted.
 func (c *Codec) FailureConverter() converter.FailureConverter {
 	return failureConverter{temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{
 		DataConverter: blocking{c.DataConverter()},

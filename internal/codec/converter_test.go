@@ -48,7 +48,7 @@ func TestMissingKeyPanicsInWorkflowCodeAlone(t *testing.T) {
 	require.PanicsWithError(t, ErrKeyMissing.Error(), func() { _ = inside.FromPayloads(payloads, &s) })
 	require.PanicsWithError(t, ErrKeyMissing.Error(), func() { _ = inside.FromPayload(payloads.GetPayloads()[0], &s) })
 
-	// What is merely of another type stays an error.
+	// A payload of another type stays an error.
 	plain, err := converter.GetDefaultDataConverter().ToPayloads(1)
 	require.NoError(t, err)
 	require.ErrorIs(t, inside.FromPayloads(plain, &s), converter.ErrUnableToDecode)

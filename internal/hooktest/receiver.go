@@ -25,8 +25,7 @@ type Answer struct {
 	Header http.Header
 	// Body is the reply's body.
 	Body string
-	// Hang leaves the request without an answer until the client gives up or
-	// the test ends.
+	// Hang leaves the request without an answer until the client gives up or the test ends.
 	Hang bool
 	// Drop closes the connection without an answer.
 	Drop bool

@@ -1,8 +1,9 @@
-// Package seal encrypts the few secrets that must pass through Temporal, so that its history never holds
-// one in the clear. A sealed value is authenticated together with a context, such as the id of the delivery
-// it belongs to, and opens only with the same context.
+// Package seal encrypts the few secrets that must pass through Temporal, so that its history never
+// holds one in the clear. A sealed value is authenticated together with a context, such as the id
+// of the delivery it belongs to, and opens only with the same context.
 //
-// It is a leaf: it uses the standard library alone and knows nothing of configuration, GitBook or Temporal.
+// It is a leaf: it uses the standard library alone and knows nothing of configuration, GitBook or
+// Temporal.
 package seal
 
 import (
@@ -22,8 +23,8 @@ import (
 // KeySize is the length of a key in bytes: AES-256.
 const KeySize = 32
 
-// The sealed format, version 1: the version byte, the key's id, a random nonce, and the AES-256-GCM ciphertext
-// with its tag. The bytes before the nonce are authenticated with the context.
+// The sealed format, version 1: the version byte, the key's id, a random nonce, and the AES-256-GCM
+// ciphertext with its tag. The bytes before the nonce are authenticated with the context.
 //
 // Random nonces of 96 bits keep one key safe for about 2^32 seals (NIST SP 800-38D, section 8.3).
 const (
@@ -38,18 +39,19 @@ var (
 	// ErrNoKey is returned by Seal when the keyring is empty.
 	ErrNoKey = errors.New("no sealing key is configured")
 
-	// ErrKeyUnknown is returned by Open when no key of the keyring has the id that the sealed value names,
-	// usually because the key was taken out of the configuration while values sealed by it were still in use.
+	// ErrKeyUnknown is returned by Open when no key of the keyring has the id that the sealed value
+	// names, usually because the key was taken out of the configuration while values sealed by it
+	// were still in use.
 	ErrKeyUnknown = errors.New("the key that sealed this value is not configured")
 
-	// ErrCorrupt is returned by Open for a value that is truncated, altered or not a sealed value, and for a
-	// context other than the one it was sealed with.
+	// ErrCorrupt is returned by Open for a value that is truncated, altered or not a sealed value,
+	// and for a context other than the one it was sealed with.
 	ErrCorrupt = errors.New("the sealed value is corrupt or belongs to another context")
 )
 
-// A Keyring seals with its first key and opens with any of them, so that keys can be rotated: put the new key
-// first, and take the old one out when nothing sealed by it is left. It prints as [set] or [empty], and it is
-// safe for concurrent use.
+// A Keyring seals with its first key and opens with any of them, so that keys can be rotated: put
+// the new key first, and take the old one out when nothing sealed by it is left. It prints as [set]
+// or [empty], and it is safe for concurrent use.
 type Keyring struct {
 	keys []key
 }
@@ -59,8 +61,8 @@ type key struct {
 	aead cipher.AEAD
 }
 
-// ParseKey decodes a key: base64 of exactly [KeySize] bytes, in the standard or the URL alphabet, padded or not.
-// Its errors never show the value.
+// ParseKey decodes a key: base64 of exactly [KeySize] bytes, in the standard or the URL alphabet,
+// padded or not. Its errors never show the value.
 func ParseKey(s string) ([]byte, error) {
 	const remedy = "make one with `openssl rand -base64 32`"
 
@@ -83,8 +85,8 @@ func ParseKey(s string) ([]byte, error) {
 	return raw, nil
 }
 
-// NewKeyring returns a keyring whose first key seals and whose keys all open. Each key must be [KeySize] bytes.
-// Without any key, Seal returns [ErrNoKey] and Open [ErrKeyUnknown].
+// NewKeyring returns a keyring whose first key seals and whose keys all open. Each key must be
+// [KeySize] bytes. Without any key, Seal returns [ErrNoKey] and Open [ErrKeyUnknown].
 func NewKeyring(keys ...[]byte) (*Keyring, error) {
 	ring := &Keyring{keys: make([]key, 0, len(keys))}
 	for i, raw := range keys {
@@ -105,8 +107,8 @@ func NewKeyring(keys ...[]byte) (*Keyring, error) {
 	return ring, nil
 }
 
-// Seal encrypts plaintext with the first key and binds it to context, which is authenticated but not stored:
-// Open needs the same bytes again. It returns [ErrNoKey] when the keyring is empty.
+// Seal encrypts plaintext with the first key and binds it to context, which is authenticated but
+// not stored: Open needs the same bytes again. It returns [ErrNoKey] when the keyring is empty.
 func (k *Keyring) Seal(plaintext, context []byte) ([]byte, error) {
 	if len(k.keys) == 0 {
 		return nil, ErrNoKey
@@ -121,8 +123,8 @@ func (k *Keyring) Seal(plaintext, context []byte) ([]byte, error) {
 	return first.aead.Seal(sealed, nonce, plaintext, authenticated(sealed[:headerSize], context)), nil
 }
 
-// Open decrypts what Seal returned for the same context. It returns [ErrKeyUnknown] when no key has the id
-// that the value names, and [ErrCorrupt] for everything else that is wrong with it.
+// Open decrypts what Seal returned for the same context. It returns [ErrKeyUnknown] when no key has
+// the id that the value names, and [ErrCorrupt] for everything else that is wrong with it.
 func (k *Keyring) Open(sealed, context []byte) ([]byte, error) {
 	if len(sealed) < headerSize+nonceSize+tagSize || sealed[0] != version {
 		return nil, ErrCorrupt
@@ -144,13 +146,14 @@ func (k *Keyring) Open(sealed, context []byte) ([]byte, error) {
 	return nil, err
 }
 
-// authenticated joins what GCM authenticates beside the ciphertext. The header's length is fixed, so no two
-// pairs give the same bytes.
+// authenticated joins what GCM authenticates beside the ciphertext. The header's length is fixed,
+// so no two pairs give the same bytes.
 func authenticated(header, context []byte) []byte {
 	return append(append(make([]byte, 0, len(header)+len(context)), header...), context...)
 }
 
-// The methods below have value receivers, so that neither a Keyring nor a pointer to one shows its keys.
+// The methods below have value receivers, so that neither a Keyring nor a pointer to one shows its
+// keys.
 
 // String returns [set], or [empty] when there is no key.
 func (k Keyring) String() string {

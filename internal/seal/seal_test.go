@@ -48,7 +48,8 @@ func TestOpenReturnsWhatSealTook(t *testing.T) {
 	}
 }
 
-// The format is stored in Temporal's history, so a value sealed by an earlier release must open for ever.
+// The format is stored in Temporal's history, so a value sealed by an earlier release must open for
+// ever.
 func TestOpenReadsAStoredValue(t *testing.T) {
 	t.Parallel()
 
@@ -176,7 +177,8 @@ func TestOpenRefusesEveryAlteredByte(t *testing.T) {
 	}
 }
 
-// The header is authenticated too: an altered key id must not lead to another key that fits by chance.
+// The header is authenticated too: an altered key id must not lead to another key that fits by
+// chance.
 func TestOpenAuthenticatesTheHeader(t *testing.T) {
 	t.Parallel()
 

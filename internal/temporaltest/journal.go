@@ -10,11 +10,11 @@ import (
 	"github.com/gitbook-courier/courier/activities"
 )
 
-// Journal is an activities.Journal on the heartbeats of Temporal's test
-// environment, which hands them to the next execution.
+// Journal is an activities.Journal on the heartbeats of Temporal's test environment, which hands
+// them to the next execution.
 type Journal struct {
-	// OnSending, when not nil, decides what Sending returns. The log is recorded
-	// first, as Temporal does.
+	// OnSending, when not nil, decides what Sending returns. The log is recorded first, as Temporal
+	// does.
 	OnSending func(ctx context.Context, log []activities.Attempt) error
 
 	mu   sync.Mutex

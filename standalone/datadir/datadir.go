@@ -1,5 +1,6 @@
-// Package datadir keeps the secrets that a single-process Courier makes for itself in its data folder, so that a first start needs no
-// configuration. It knows neither what they protect nor who uses the folder.
+// Package datadir keeps the secrets that a single-process Courier makes for itself in its data
+// folder, so that a first start needs no configuration. It knows neither what they protect nor who
+// uses the folder.
 package datadir
 
 import (
@@ -17,24 +18,27 @@ const (
 	sealingKeyFile = "sealing.key"
 	demoSecretFile = "demo.secret"
 
-	// secretBytes is the length of a secret: that of an AES-256 key, and of the secrets that GitBook generates.
+	// secretBytes is the length of a secret: that of an AES-256 key, and of the secrets that
+	// GitBook generates.
 	secretBytes = 32
 
 	// maxFileBytes is far more than a secret takes; what is longer is not read.
 	maxFileBytes = 256
 )
 
-// SealingKey returns the 32 bytes that seal secrets in stored events. They are read from sealing.key in the data folder, in base64 (RFC
-// 4648, section 4), and made there at the first call. Without this file the sealed secrets of stored events cannot be opened: it belongs
-// into the backup of the folder.
+// SealingKey returns the 32 bytes that seal secrets in stored events. They are read from
+// sealing.key in the data folder, in base64 (RFC 4648, section 4), and made there at the first
+// call. Without this file the sealed secrets of stored events cannot be opened: keep it in the
+// backup of the folder.
 //
 // A file that others than its owner can read, or that holds something else, is an error.
 func SealingKey(dataDir string) ([]byte, error) {
 	return readOrCreate(dataDir, sealingKeyFile, base64.StdEncoding)
 }
 
-// DemoSecret returns the webhook secret of the demo's receiver, in the form of GitBook's own: 32 bytes in base64url without padding. It is
-// kept in demo.secret in the data folder, like the sealing key.
+// DemoSecret returns the webhook secret of the demo's receiver, in the form of GitBook's own: 32
+// bytes in base64url without padding. It is kept in demo.secret in the data folder, like the
+// sealing key.
 func DemoSecret(dataDir string) (string, error) {
 	secret, err := readOrCreate(dataDir, demoSecretFile, base64.RawURLEncoding)
 	if err != nil {
@@ -52,7 +56,7 @@ func readOrCreate(dataDir, name string, encoding *base64.Encoding) ([]byte, erro
 	if err := create(dataDir, path, encoding); err != nil {
 		return nil, fmt.Errorf("%s cannot be created: %w; check the rights of the data folder", path, err)
 	}
-	// What another process created in the same moment counts, so the file is read in any case.
+	// Another process may have created the file in the same moment, so it is read in any case.
 	return read(path, encoding)
 }
 
@@ -82,7 +86,8 @@ func read(path string, encoding *base64.Encoding) ([]byte, error) {
 	return secret, nil
 }
 
-// create makes the file appear under its name complete and on the disk, or not at all, and leaves one that exists alone.
+// create makes the file appear under its name complete and on the disk, or not at all, and leaves
+// one that exists alone.
 func create(dataDir, path string, encoding *base64.Encoding) error {
 	if err := os.MkdirAll(dataDir, 0o700); err != nil {
 		return err
@@ -94,7 +99,7 @@ func create(dataDir, path string, encoding *base64.Encoding) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(temporary.Name()) }() // What stays is a second name at worst.
+	defer func() { _ = os.Remove(temporary.Name()) }() // At worst a second name stays.
 	_, err = temporary.WriteString(encoding.EncodeToString(secret) + "\n")
 	if err = errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
 		return err

@@ -1,5 +1,6 @@
-// Package demo is a receiver of webhooks that verifies and prints what it gets, so that a first delivery can be watched. It is an example
-// of a receiver and knows of Courier only what any receiver does.
+// Package demo is a receiver of webhooks that verifies and prints what it gets, so that a first
+// delivery can be watched. It is an example of a receiver and knows of Courier only what any
+// receiver does.
 package demo
 
 import (
@@ -39,9 +40,11 @@ type Receiver struct {
 	done   chan struct{}
 }
 
-// Start listens on addr, a host:port whose port may be 0, and prints each webhook to out as one block: the answer given, the event's type
-// and id, the attempt, what verification with the secret found, and the body. It answers 200 to a webhook that verifies, 401 to one that
-// does not, and 503 to everything sent to the path /fail, so that retries can be watched. Out is written by one goroutine at a time.
+// Start listens on addr, a host:port whose port may be 0, and prints each webhook to out as one
+// block: the answer given, the event's type and id, the attempt, what verification with the secret
+// found, and the body. It answers 200 to a webhook that verifies, 401 to one that does not, and 503
+// to everything sent to the path /fail, so that retries can be watched. Out is written by one
+// goroutine at a time.
 func Start(addr, secret string, out io.Writer) (*Receiver, error) {
 	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -159,8 +162,8 @@ func indent(body []byte) string {
 	return out
 }
 
-// printable escapes what a terminal would obey rather than show: the text comes from outside. Line breaks stay where several lines are
-// meant.
+// printable escapes what a terminal would obey rather than show: the text comes from outside. Line
+// breaks stay where several lines are meant.
 func printable(s string, lines bool) string {
 	var b strings.Builder
 	for i := 0; i < len(s); {

@@ -15,8 +15,7 @@ import (
 	"github.com/gitbook-courier/courier/workflows"
 )
 
-// Of several redeliveries at the same time one wins, and no run is missing from
-// the chain.
+// Of several redeliveries at the same time one wins, and no run is missing from the chain.
 func TestOneOfSeveralRedeliveriesAtOnceWins(t *testing.T) {
 	t.Parallel()
 	const rounds, callers = 20, 4
@@ -65,8 +64,8 @@ func TestPauseInTemporalIsHeld(t *testing.T) {
 	courier.stop(t)
 }
 
-// Deliveries that are held without a hold are released by resume and, should
-// nobody call it, when a worker starts.
+// Deliveries that are held without a hold are released by resume and, should nobody call it, when a
+// worker starts.
 func TestDeliveriesOfATerminatedHoldAreReleased(t *testing.T) {
 	t.Parallel()
 	receiver := hooktest.New(t)
@@ -91,8 +90,8 @@ func TestDeliveriesOfATerminatedHoldAreReleased(t *testing.T) {
 	courier.stop(t)
 }
 
-// A paused destination that the configuration no longer has can be resumed,
-// and its deliveries wait for a configuration that has it.
+// A paused destination that the configuration no longer has can be resumed, and its deliveries wait
+// for a configuration that has it.
 func TestPausedDestinationLeavesTheConfiguration(t *testing.T) {
 	t.Parallel()
 	receiver := hooktest.New(t)

@@ -17,8 +17,8 @@ import (
 	"github.com/gitbook-courier/courier/internal/hooktest"
 )
 
-// oddBytes are members that any re-encoding would change: characters that JSON
-// encoders escape or unescape, spaces, repeated keys and numbers beyond any type.
+// oddBytes are members that any re-encoding would change: characters that JSON encoders escape or
+// unescape, spaces, repeated keys and numbers beyond any type.
 const oddBytes = `"odd" : "& < > é ` + "\u2028" + ` 😀 \u00e9 \/ \uD83D\uDE00",` + "\r\n\t" +
 	`"big": 123456789012345678901234567890, "tiny":1.50e-400 ,  "same":1,"same":2, "":[ ] ,`
 
@@ -113,8 +113,8 @@ func TestDocumentedEventsArriveByteForByteAndSigned(t *testing.T) {
 	}
 }
 
-// requireDelivery checks the headers of a first attempt without the help of
-// the code that wrote them.
+// requireDelivery checks the headers of a first attempt without the help of the code that wrote
+// them.
 func requireDelivery(t *testing.T, request hooktest.Request, id string, secrets []string) {
 	t.Helper()
 	require.Equal(t, "application/json", request.Header.Get("Content-Type"))
@@ -141,8 +141,8 @@ func requireDelivery(t *testing.T, request hooktest.Request, id string, secrets 
 	require.Error(t, other.Verify(request.Body, request.Header))
 }
 
-// readSignature takes X-GitBook-Signature apart, whose time is also that of
-// the Standard Webhooks headers, and fresh.
+// readSignature takes X-GitBook-Signature apart, whose time is also that of the Standard Webhooks
+// headers, and fresh.
 func readSignature(t *testing.T, header http.Header) (timestamp string, signatures []string) {
 	t.Helper()
 	for element := range strings.SplitSeq(header.Get("X-Gitbook-Signature"), ",") {

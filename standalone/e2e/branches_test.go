@@ -419,7 +419,8 @@ func (s *scripts) start(t *testing.T, b branch) *running {
 	return r
 }
 
-// failFirstTask takes workflow tasks as a worker would, and fails them, until it was the workflow's.
+// failFirstTask takes workflow tasks as a worker would, and fails them, until it was the
+// workflow's.
 func (r *running) failFirstTask(t *testing.T) {
 	t.Helper()
 	service := r.client.WorkflowService()
@@ -539,8 +540,8 @@ func laneClosed(context.Context, *running) (any, error) { return activities.Send
 
 func lost(context.Context, *running) (any, error) { return nil, errors.New("the worker was lost") }
 
-// attempted is an attempt that failed and is followed by another. SendWebhook signals it; the express
-// lane does not, nor does the execution that takes over from it.
+// attempted is an attempt that failed and is followed by another. SendWebhook signals it; the
+// express lane does not, nor does the execution that takes over from it.
 func attempted(number int) answer {
 	return func(ctx context.Context, r *running) (any, error) {
 		log := attemptLog(number, activities.FailureUnavailable)
@@ -695,8 +696,8 @@ func recorded(eventType enumspb.EventType) step {
 	}
 }
 
-// handled waits until a workflow task that began after the signal is completed. Signals of two names
-// that one task receives do not keep their order.
+// handled waits until a workflow task that began after the signal is completed. Signals of two
+// names that one task receives do not keep their order.
 func handled(signal string) step {
 	return func(r *running) error {
 		came, begun := false, false

@@ -9,8 +9,8 @@ import (
 	"github.com/gitbook-courier/courier/internal/hooktest"
 )
 
-// Secrets in the form of GitBook's. Destinations sign with hooktest.Secret
-// unless a test says otherwise.
+// Secrets in the form of GitBook's. Destinations sign with hooktest.Secret unless a test says
+// otherwise.
 const (
 	sourceSecret       = "c291cmNlIHNlY3JldCwgZm9yIHRlc3RzIG9ubHkgLi4"
 	installationSecret = "aW5zdGFsbGF0aW9uIHNlY3JldCBmb3IgdGVzdHMgLi4"
@@ -19,8 +19,8 @@ const (
 // noEnvironment is of an event without an installation.
 const noEnvironment = "{}"
 
-// configuration is a courier.yaml with these destinations, one source and the
-// installation of the documented payloads.
+// configuration is a courier.yaml with these destinations, one source and the installation of the
+// documented payloads.
 func configuration(destinations ...string) string {
 	yaml := `listen: 127.0.0.1:0
 installations:
@@ -36,8 +36,8 @@ sources:
 	return yaml
 }
 
-// destination is an entry of the destinations. Further keys, as "key: value",
-// take the place of its own.
+// destination is an entry of the destinations. Further keys, as "key: value", take the place of its
+// own.
 func destination(name, url string, more ...string) string {
 	keys := []string{"name: " + name, "url: " + url}
 	for _, usual := range []string{"secrets: [" + hooktest.Secret + "]", "allow_private: true"} {
@@ -69,9 +69,8 @@ func event(eventType, id string) string {
 	return fmt.Sprintf(`{"eventId":%q,"type":%q,"spaceId":"space_xyz789","installationId":"inst_def456","revisionId":"rev_abc123def456"}`, id, eventType)
 }
 
-// environment is what GitBook's runtime sends beside an event, with a webhook
-// of the installation's own and every switch on. The token stands where
-// GitBook's own secrets are.
+// environment is what GitBook's runtime sends beside an event, with a webhook of the installation's
+// own and every switch on. The token stands where GitBook's own secrets are.
 func environment(webhookURL, secret, token string) string {
 	return fmt.Sprintf(`{
   "apiEndpoint": "https://api.gitbook.com",

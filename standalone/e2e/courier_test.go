@@ -201,8 +201,8 @@ func writeConfiguration(t *testing.T, configuration string) string {
 	return file
 }
 
-// started reads where a program listens: from its banner, and, because the
-// configuration asks for any free port, from the line that names the one it got.
+// started reads where a program listens: from its banner, and, because the configuration asks for
+// any free port, from the line that names the one it got.
 func started(t *testing.T, p *program) *courier {
 	t.Helper()
 	c := &courier{
@@ -232,8 +232,8 @@ func dial(t *testing.T, address string) client.Client {
 	return c
 }
 
-// outcome is the attempt log in the result or the failure of a delivery's
-// workflow, which it waits for, and the error of a failed one.
+// outcome is the attempt log in the result or the failure of a delivery's workflow, which it waits
+// for, and the error of a failed one.
 func (c *courier) outcome(t *testing.T, id string) ([]attempt, error) {
 	t.Helper()
 	var result struct {

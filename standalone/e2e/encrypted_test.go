@@ -25,7 +25,7 @@ func encrypted(destinations ...string) string {
 	return "encrypt_payloads: true\n" + configuration(destinations...)
 }
 
-// What is personal in the event, and what a receiver replies, bears a mark.
+// Personal data in the event, and the reply of a receiver, bear marks.
 const (
 	ipMark      = "MARK0198.51.100.7"
 	cookieMark  = "MARK0session0cookie"
@@ -105,8 +105,8 @@ func TestEncryptedPayloads(t *testing.T) {
 	requireNone(t, "the data folder", stored, marks())
 }
 
-// requireEncrypted walks through a message and checks every payload in it that
-// is not a search attribute.
+// requireEncrypted walks through a message and checks every payload in it that is not a search
+// attribute.
 func requireEncrypted(t *testing.T, message protoreflect.Message) {
 	t.Helper()
 	message.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
@@ -152,8 +152,8 @@ func TestTemporalUIDecryptsPayloads(t *testing.T) {
 	b.shows(t, "page_feedback → search-index", "Delivered at attempt 2.", "Unavailable: 503 Service Unavailable")
 }
 
-// TestTemporalUIAsksForTheToken answers the browser's own question for user and
-// password, which it puts when the page has its first payload decrypted.
+// TestTemporalUIAsksForTheToken answers the browser's own question for user and password, which it
+// puts when the page has its first payload decrypted.
 func TestTemporalUIAsksForTheToken(t *testing.T) {
 	t.Parallel()
 	const token = "dG9rZW4gZm9yIHRlc3RzIG9ubHksIDMyIGJ5dGVzISE"
@@ -173,8 +173,8 @@ func TestTemporalUIAsksForTheToken(t *testing.T) {
 	require.Equal(t, before, asked.Load(), "the browser remembers the token")
 }
 
-// logIn gives the browser a password whenever it would ask its user for one,
-// and counts how often that is.
+// logIn gives the browser a password whenever it would ask its user for one, and counts how often
+// that is.
 func (b browser) logIn(t *testing.T, password string) *atomic.Int64 {
 	t.Helper()
 	asked := new(atomic.Int64)
@@ -210,8 +210,7 @@ func (b browser) logIn(t *testing.T, password string) *atomic.Int64 {
 // keyMissing is what the log says of payloads whose key is not configured.
 const keyMissing = `(the key of an encrypted payload is missing; put it back into sealing_keys)`
 
-// TestMissingKeyDelaysOnly takes the key away from a delivery that is held,
-// and puts it back.
+// TestMissingKeyDelaysOnly takes the key away from a delivery that is held, and puts it back.
 func TestMissingKeyDelaysOnly(t *testing.T) {
 	t.Parallel()
 	held, other := hooktest.New(t), hooktest.New(t)

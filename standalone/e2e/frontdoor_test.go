@@ -39,8 +39,7 @@ func (c certified) yaml() string {
 	return "tls: {certificate: " + c.certificate + ", key: " + c.key + "}\n"
 }
 
-// renew writes both files, and returns a client that trusts this certificate
-// and no other.
+// renew writes both files, and returns a client that trusts this certificate and no other.
 func (c certified) renew(t *testing.T, serial int64) *http.Client {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -68,8 +67,7 @@ func (c certified) renew(t *testing.T, serial int64) *http.Client {
 	return &http.Client{Transport: apitest.Transport(t, transport), Timeout: patience}
 }
 
-// relayBy is starter.relay with a client of the test's own. It returns status
-// and protocol.
+// relayBy is starter.relay with a client of the test's own. It returns status and protocol.
 func (s starter) relayBy(t *testing.T, client *http.Client, event string) (status string, err error) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, string(s)+"/webhooks/docs", strings.NewReader(event))

@@ -21,8 +21,9 @@ import (
 	"github.com/gitbook-courier/courier/workflows"
 )
 
-// TestHistoriesReplay makes histories with the real programs, one of every kind. With -update they become a release's in
-// workflows/testdata, where the workflow code of later releases must replay them. TestBranchesReplay makes one of every branch.
+// TestHistoriesReplay makes histories with the real programs, one of every kind. With -update they
+// become a release's in workflows/testdata, where the workflow code of later releases must replay
+// them. TestBranchesReplay makes one of every branch.
 func TestHistoriesReplay(t *testing.T) { //nolint:tparallel // The cases follow each other: they share a receiver's script.
 	t.Parallel()
 	receiver := hooktest.New(t)
@@ -126,8 +127,8 @@ func (c *courier) awaitOver(t *testing.T, id string) string {
 	return id
 }
 
-// storedRelease is the version whose histories are stored, such as v0.1.0: by default that of the first heading of a release in
-// the CHANGELOG.
+// storedRelease is the version whose histories are stored, such as v0.1.0: by default that of the
+// first heading of a release in the CHANGELOG.
 func storedRelease(t *testing.T) string {
 	t.Helper()
 	if *version != "" {

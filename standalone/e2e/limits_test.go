@@ -13,8 +13,8 @@ import (
 	"github.com/gitbook-courier/courier/internal/hooktest"
 )
 
-// A destination never has more requests under way than it bears; the others do
-// not wait behind it, and all is delivered in the end.
+// A destination never has more requests under way than it bears; the others do not wait behind it,
+// and all is delivered in the end.
 func TestDestinationWithAConcurrencyLimit(t *testing.T) {
 	t.Parallel()
 	const limit, count = 2, 12
@@ -52,8 +52,7 @@ func TestDestinationWithAConcurrencyLimit(t *testing.T) {
 	courier.stop(t)
 }
 
-// A program that stops gives back what waits for its turn; none of it counts as
-// an attempt.
+// A program that stops gives back what waits for its turn; none of it counts as an attempt.
 func TestStoppedWhileDeliveriesWaitForTheirTurn(t *testing.T) {
 	t.Parallel()
 	receiver := hooktest.New(t)

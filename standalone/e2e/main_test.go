@@ -1,7 +1,6 @@
-// Package e2e_test runs Courier's real programs as processes of their own and
-// watches them from outside: over HTTP, as a receiver of webhooks, through
-// Temporal's API and in the browser. It knows the wire and the stored names,
-// and nothing of how the programs are made.
+// Package e2e_test runs Courier's real programs as processes of their own and watches them from
+// outside: over HTTP, as a receiver of webhooks, through Temporal's API and in the browser. It
+// knows the wire and the stored names, and nothing of how the programs are made.
 package e2e_test
 
 import (
@@ -13,8 +12,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	// The programs are built by a go command of their own. Without this
-	// dependency a change of their code would leave the tests' cached results.
+	// The programs are built by a go command of their own. Without this dependency a change of
+	// their code would leave the tests' cached results.
 	_ "github.com/gitbook-courier/courier/app"
 )
 

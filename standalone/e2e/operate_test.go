@@ -17,8 +17,7 @@ import (
 // senders is how many events are posted at once.
 const senders = 16
 
-// acceptMany posts count events of a type, whose ids begin with prefix, and
-// returns the ids.
+// acceptMany posts count events of a type, whose ids begin with prefix, and returns the ids.
 func (s starter) acceptMany(t *testing.T, eventType, prefix string, count int) []string {
 	t.Helper()
 	ids := make([]string, count)
@@ -115,8 +114,7 @@ func byID(requests []hooktest.Request) map[string]int {
 	return counts
 }
 
-// Pages neither repeat nor skip a delivery while others arrive, go on and end
-// in between.
+// Pages neither repeat nor skip a delivery while others arrive, go on and end in between.
 func TestPagesStayCorrectWhileDeliveriesArrive(t *testing.T) {
 	t.Parallel()
 	const count = 90
@@ -149,8 +147,7 @@ func TestPagesStayCorrectWhileDeliveriesArrive(t *testing.T) {
 	courier.stop(t)
 }
 
-// A job that is cut off in the middle by the end of the process goes on, and
-// sends nothing twice.
+// A job that is cut off in the middle by the end of the process goes on, and sends nothing twice.
 func TestBulkRedeliverySurvivesARestartAndSendsNothingTwice(t *testing.T) {
 	t.Parallel()
 	const count = 1000
@@ -179,8 +176,8 @@ func TestBulkRedeliverySurvivesARestartAndSendsNothingTwice(t *testing.T) {
 	require.Equal(t, job{ID: running.ID, Status: "completed", Found: count, Started: count, Delivered: count}, over)
 	counts := byID(receiver.Requests())
 	for _, id := range ids {
-		// The process was killed, so what was under way is attempted once more in
-		// the same run; it is not known whether the request went out before.
+		// The process was killed, so what was under way is attempted once more in the same run; it
+		// is not known whether the request went out before.
 		runs := courier.await(t, "search-index", id, "to be shown", func(delivery) bool { return true }).Runs
 		require.Len(t, runs, 2, id)
 		attempts, interrupted := 0, 0
@@ -254,8 +251,8 @@ func TestRetryNowTakesTheNextAttemptForward(t *testing.T) {
 	courier.stop(t)
 }
 
-// A request that is under way is heard out: what it comes to is in the log, and
-// when it delivers the delivery counts as delivered.
+// A request under way is waited for: its outcome is in the log, and when it delivers the delivery
+// counts as delivered.
 func TestCancelDuringARequestHearsItOut(t *testing.T) {
 	t.Parallel()
 	receiver := newSlow(t)

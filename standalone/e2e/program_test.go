@@ -94,8 +94,8 @@ func launch(t *testing.T, name string, variables []string, args ...string) *prog
 	return p
 }
 
-// find waits until the program has printed something, and returns what the
-// pattern's first group found of it.
+// find waits until the program has printed something, and returns what the pattern's first group
+// found of it.
 func (p *program) find(t *testing.T, in *output, pattern string) string {
 	t.Helper()
 	expression := regexp.MustCompile(pattern)

@@ -12,8 +12,8 @@ import (
 	"github.com/gitbook-courier/courier/internal/hooktest"
 )
 
-// A delivery is on its second wait when the program ends, and the program that
-// follows takes it to the fourth attempt and no further.
+// A delivery is on its second wait when the program ends, and the program that follows takes it to
+// the fourth attempt and no further.
 func TestRestartDuringARetryGoesOnWithTheDelivery(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -52,8 +52,8 @@ func TestRestartDuringARetryGoesOnWithTheDelivery(t *testing.T) {
 	}
 }
 
-// The request may have arrived, so it counts as an attempt, and the log says
-// that its outcome is not known.
+// The request may have arrived, so it counts as an attempt, and the log says that its outcome is
+// not known.
 func TestKilledDuringARequestCountsTheAttempt(t *testing.T) {
 	t.Parallel()
 	receiver := hooktest.New(t, hooktest.Answer{Hang: true})
@@ -72,8 +72,8 @@ func TestKilledDuringARequestCountsTheAttempt(t *testing.T) {
 	requireReplay(t, readHistory(t, courier.client, "evt_1@search-index", ""))
 }
 
-// The first attempt is in the express lane, the others are Temporal's. Whenever
-// the program is killed in between, there are never more than four requests.
+// The first attempt is in the express lane, the others are Temporal's. Whenever the program is
+// killed in between, there are never more than four requests.
 func TestKilledBetweenTheExpressLaneAndTheRetriesSendsFourTimesAtMost(t *testing.T) {
 	t.Parallel()
 	receiver := hooktest.New(t, hooktest.Repeat(99, status(500))...)
@@ -96,7 +96,7 @@ func TestKilledBetweenTheExpressLaneAndTheRetriesSendsFourTimesAtMost(t *testing
 	}
 }
 
-// What was accepted is on disk, whatever happens in the next moment.
+// An accepted event is on disk, whatever happens in the next moment.
 func TestKilledAtOnceAfterTheAnswerDelivers(t *testing.T) {
 	t.Parallel()
 	receiver := hooktest.New(t)

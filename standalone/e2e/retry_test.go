@@ -16,8 +16,8 @@ import (
 	"github.com/gitbook-courier/courier/internal/hooktest"
 )
 
-// unusedAddress is a loopback address on which nothing listens. Its port is not
-// one that the system would give to someone else in the meantime.
+// unusedAddress is a loopback address on which nothing listens. Its port is not one that the system
+// would give to someone else in the meantime.
 func unusedAddress(t *testing.T) string {
 	t.Helper()
 	return waitFor(t, "an unused port", func() (string, bool) {
@@ -202,8 +202,7 @@ func requireCause(t *testing.T, err error, cause string) {
 	require.Equal(t, cause, inner.Type())
 }
 
-// requireAttemptHeaders checks that requests count their attempts, and that
-// each is signed anew.
+// requireAttemptHeaders checks that requests count their attempts, and that each is signed anew.
 func requireAttemptHeaders(t *testing.T, all []hooktest.Request, count int) {
 	t.Helper()
 	require.Len(t, all, count)
@@ -256,8 +255,8 @@ func TestWaitingDeliveryIsSeenAndCanBeRetriedOrCancelled(t *testing.T) {
 	require.Len(t, requests(receiver, "evt_cancelled"), 2)
 }
 
-// requireWaitInTemporal checks what Temporal itself, and so its UI, shows of a
-// delivery that waits after its first attempt.
+// requireWaitInTemporal checks what Temporal itself, and so its UI, shows of a delivery that waits
+// after its first attempt.
 func (c *courier) requireWaitInTemporal(t *testing.T, id string, want []attempt) {
 	t.Helper()
 	described, err := c.client.DescribeWorkflowExecution(t.Context(), id, "")

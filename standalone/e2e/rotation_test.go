@@ -115,8 +115,8 @@ func (r *rotating) awaitMore(t *testing.T, names ...string) {
 	}
 }
 
-// stream sends events until it is stopped, each until it is accepted, as a
-// careful sender does. stop returns their ids.
+// stream sends events until it is stopped, each until it is accepted, as a careful sender does.
+// stop returns their ids.
 func stream(t *testing.T, door starter) (stop func() []string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -157,10 +157,10 @@ func sendOnce(ctx context.Context, door starter, event string) bool {
 	return answer.StatusCode == http.StatusOK
 }
 
-// Events flow all the time, across the restarts too, while the secret of three
-// destinations is replaced. A receiver that heeds every signature takes the new
-// secret while both sign. One that keeps the last signature knows the old one
-// until it is removed; its destination is paused for that moment.
+// Events flow all the time, across the restarts too, while the secret of three destinations is
+// replaced. A receiver that heeds every signature takes the new secret while both sign. One that
+// keeps the last signature knows the old one until it is removed; its destination is paused for
+// that moment.
 func TestSecretOfADestinationIsReplacedWithoutALoss(t *testing.T) {
 	t.Parallel()
 	const older, newer = "b2xkIHNlY3JldCwgZm9yIHRlc3RzIG9ubHkgLi4uLi4", "bmV3IHNlY3JldCwgZm9yIHRlc3RzIG9ubHkgLi4uLi4"
@@ -219,8 +219,8 @@ func (b *byEvent) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Deliveries to an installation wait for their next attempts while the key that
-// sealed its webhook is replaced, and then taken away too early.
+// Deliveries to an installation wait for their next attempts while the key that sealed its webhook
+// is replaced, and then taken away too early.
 func TestSealingKeyIsReplacedWhileDeliveriesWait(t *testing.T) {
 	t.Parallel()
 	key := func(letter string) string {

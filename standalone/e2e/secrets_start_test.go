@@ -10,8 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is wrong with a configuration is said without the secrets in it,
-// wherever they were put by mistake.
+// Errors of a configuration show none of its secrets, wherever they were put by mistake.
 func TestStartupErrorsShowNoSecret(t *testing.T) {
 	t.Parallel()
 	const (

@@ -32,9 +32,9 @@ import (
 	"github.com/gitbook-courier/courier/internal/hooktest"
 )
 
-// marked are the secrets of the tests below by where they are given. Each is a
-// mark of letters and digits alone: so a search for it also finds it where it
-// is escaped for a URL, in JSON or in a shell.
+// marked are the secrets of the tests below by where they are given. Each is a mark of letters and
+// digits alone: so a search for it also finds it where it is escaped for a URL, in JSON or in a
+// shell.
 type marked map[string]string
 
 // mark makes a secret, of 32 bytes like GitBook's.
@@ -91,8 +91,8 @@ func (w *watched) submit(t *testing.T, authorization string, fields ...string) r
 	return w.ask(t, http.MethodPost, string(w.starter)+"/v1", http.Header{"Authorization": {authorization}, "Content-Type": {form.FormDataContentType()}}, body.String())
 }
 
-// egress is a proxy that repeats what it is told when it refuses: CONNECT
-// always, and the rest unless it is for hooks.example.com.
+// egress is a proxy that repeats what it is told when it refuses: CONNECT always, and the rest
+// unless it is for hooks.example.com.
 func egress(t *testing.T) (address string) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -106,8 +106,8 @@ func egress(t *testing.T) (address string) {
 	return strings.TrimPrefix(server.URL, "http://")
 }
 
-// Every secret that Courier is given bears a mark, and so does the event, which
-// proves that a mark would be found. Deliveries succeed and fail in every way.
+// Every secret that Courier is given bears a mark, and so does the event, which proves that a mark
+// would be found. Deliveries succeed and fail in every way.
 func TestNoSecretIsStoredOrShown(t *testing.T) {
 	t.Parallel()
 	marks := marked{}
@@ -233,8 +233,8 @@ func refuseCallers(t *testing.T, w *watched, marks marked, wrong string) {
 	}
 }
 
-// awaitOutcomes waits until every delivery is over, or waits for long, with a
-// failure that begins like this.
+// awaitOutcomes waits until every delivery is over, or waits for long, with a failure that begins
+// like this.
 func (w *watched) awaitOutcomes(t *testing.T, failures map[string]string) {
 	t.Helper()
 	for name, failure := range failures {
@@ -282,8 +282,8 @@ func operateOnEverything(t *testing.T, w *watched) {
 	}
 }
 
-// history is what Temporal tells of the deliveries of evt_1, over gRPC in both
-// its encodings and through its UI.
+// history is what Temporal returns for the deliveries of evt_1, over gRPC in both its encodings and
+// through its UI.
 func (w *watched) history(t *testing.T, names []string) []byte {
 	t.Helper()
 	var all bytes.Buffer
@@ -343,16 +343,16 @@ func readFolder(t *testing.T, dir string) []byte {
 	return all
 }
 
-// requireNone checks that none of the secrets is in a text, neither as it is
-// nor in hex or in base64 of any alignment.
+// requireNone checks that none of the secrets is in a text, neither as it is nor in hex or in
+// base64 of any alignment.
 func requireNone(t *testing.T, where string, text []byte, secrets []string) {
 	t.Helper()
 	for _, secret := range secrets {
 		digits := hex.EncodeToString([]byte(secret))
 		forms := []string{secret, digits, strings.ToUpper(digits)}
 		for shift := range 3 {
-			// The characters at both ends depend on what is beside the secret.
-			// Letters and digits have no + or / there, which URLs would alter.
+			// The characters at both ends depend on what is beside the secret. Letters and digits
+			// have no + or / there, which URLs would alter.
 			encoded := base64.StdEncoding.EncodeToString([]byte(strings.Repeat(" ", shift) + secret))
 			forms = append(forms, encoded[4:len(encoded)-4])
 		}

@@ -16,8 +16,7 @@ import (
 	"github.com/gitbook-courier/courier/standalone/engine"
 )
 
-// separateConfiguration is shared by a starter and a worker, which also share
-// the key that seals.
+// separateConfiguration is shared by a starter and a worker, which also share the key that seals.
 func separateConfiguration(destinations ...string) string {
 	return "sealing_keys: [MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=]\n" + configuration(destinations...)
 }
@@ -105,8 +104,8 @@ func TestStoppedWorkerDrains(t *testing.T) {
 	require.Contains(t, shown.Runs[0].Attempts[0].Worker, pid(worker))
 }
 
-// A starter with a worker of its own needs no other, and its deliveries take
-// the shortest way there is.
+// A starter with a worker of its own needs no other, and its deliveries take the shortest way there
+// is.
 func TestStarterWithAnEmbeddedWorker(t *testing.T) {
 	t.Parallel()
 	receiver := hooktest.New(t)

@@ -14,8 +14,7 @@ import (
 	"github.com/gitbook-courier/courier/internal/hooktest"
 )
 
-// delayed is a proxy in front of an address, through which everything takes
-// longer, each way.
+// delayed is a proxy in front of an address, through which everything takes longer, each way.
 func delayed(t *testing.T, address string, delay time.Duration) (proxy string) {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -71,8 +70,8 @@ func forward(from, to net.Conn, delay time.Duration) {
 	}
 }
 
-// A Temporal that answers late makes deliveries late. It uses up none of their
-// attempts, and none is given up unsent.
+// A Temporal that answers late makes deliveries late. It uses up none of their attempts, and none
+// is given up unsent.
 func TestSlowTemporalIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	const count = 5

@@ -25,11 +25,10 @@ var (
 	soakShare = flag.Float64("soak.share", 0.2, "the share of one core that the soak test leaves to Courier")
 )
 
-// A soak is a process that gets a fraction of a core, and is paused, resumed,
-// killed and configured anew at random while events come in. At the end every
-// acknowledged event was delivered, or given up after four real requests; nothing
-// waits for a hold that is gone; and the receiver's log and the attempt logs agree
-// one to one, except for requests that a kill cut off.
+// A soak is a process that gets a fraction of a core, and is paused, resumed, killed and configured
+// anew at random while events come in. At the end every acknowledged event was delivered, or given
+// up after four real requests; nothing waits for a hold that is gone; and the receiver's log and
+// the attempt logs agree one to one, except for requests that a kill cut off.
 
 // soakReceiver answers by the path of a destination, and counts what it answered.
 type soakReceiver struct {
@@ -111,8 +110,7 @@ func (s *soak) present() *courier {
 	return s.courier
 }
 
-// restart starts the program, the one before having ended, and lets it have its
-// share of a core.
+// restart starts the program, the one before having ended, and lets it have its share of a core.
 func (s *soak) restart() {
 	c := start(s.t, s.data, s.configuration())
 	go throttle(c.program, *soakShare/float64(runtime.NumCPU()))
@@ -245,8 +243,8 @@ func TestSoak(t *testing.T) {
 	s.check()
 }
 
-// settle ends the disturbances: the program gets its time, the destinations but
-// one are healthy, and nothing is paused.
+// settle ends the disturbances: the program gets its time, the destinations but one are healthy,
+// and nothing is paused.
 func (s *soak) settle() {
 	s.kill()
 	s.receiver.mu.Lock()
@@ -258,8 +256,7 @@ func (s *soak) settle() {
 	}
 }
 
-// check waits until all that was acknowledged is over, and holds the logs against
-// each other.
+// check waits until all that was acknowledged is over, and holds the logs against each other.
 func (s *soak) check() {
 	t := s.t
 	require.NotEmpty(t, s.acknowledged)

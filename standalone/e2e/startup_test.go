@@ -68,7 +68,7 @@ destinations:
 	}
 }
 
-// What could not start must not hold what it had already opened.
+// A program that could not start holds nothing that it had already opened.
 func TestFolderOfAFailedStartCanBeUsedAgain(t *testing.T) {
 	t.Parallel()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -16,7 +16,7 @@ import (
 
 func TestDeliveryIsStoredUnderTheDocumentedNames(t *testing.T) {
 	t.Parallel()
-	// What fails at first becomes an activity that is recorded.
+	// A failed first attempt becomes an activity that is recorded.
 	receiver := hooktest.New(t, status(500), status(500))
 	courier := start(t, t.TempDir(), configuration(destination("search-index", receiver.URL)))
 	given := documented("evt")["page_feedback"]
@@ -75,8 +75,7 @@ func text(t *testing.T, payload *commonpb.Payload) string {
 	return s
 }
 
-// readHistory is all that Temporal has recorded of a run, or of the latest one
-// when runID is empty.
+// readHistory is all that Temporal has recorded of a run, or of the latest one when runID is empty.
 func readHistory(t *testing.T, c client.Client, id, runID string) *historypb.History {
 	t.Helper()
 	var history historypb.History

@@ -19,8 +19,8 @@ import (
 // browser is a page in a headless Chromium.
 type browser struct{ page context.Context }
 
-// openBrowser starts Chromium, or skips the test where there is none. The CI
-// has one, so there its absence is an error.
+// openBrowser starts Chromium, or skips the test where there is none. The CI has one, so there its
+// absence is an error.
 func openBrowser(t *testing.T) browser {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
@@ -39,8 +39,7 @@ func openBrowser(t *testing.T) browser {
 	t.Cleanup(stop)
 	page, closePage := chromedp.NewContext(allocator)
 	t.Cleanup(closePage)
-	// The browser lives as long as the context of the first step, which
-	// therefore has no timeout.
+	// The browser lives as long as the context of the first step, which therefore has no timeout.
 	require.NoError(t, chromedp.Do(page, chromedp.EmulateViewport(1280, 800)))
 	return browser{page}
 }
@@ -53,13 +52,11 @@ func (b browser) do(t *testing.T, what string, steps ...chromedp.Action[chromedp
 	require.NoError(t, chromedp.Do(ctx, steps...), what)
 }
 
-// readPage reads a page and the frames in it, in one of which the Temporal UI
-// renders Markdown.
+// readPage reads a page and the frames in it, in one of which the Temporal UI renders Markdown.
 const readPage = `[document, ...Array.from(document.querySelectorAll("iframe"), frame => frame.contentDocument)]
 	.map(page => page?.body?.innerText ?? "").join("\n")`
 
-// shows waits until the page shows all these texts, in whatever case its style
-// gives them.
+// shows waits until the page shows all these texts, in whatever case its style gives them.
 func (b browser) shows(t *testing.T, texts ...string) {
 	t.Helper()
 	for i, text := range texts {

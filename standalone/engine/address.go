@@ -21,8 +21,8 @@ type addresses struct {
 // frontendDial is the frontend's address as this process dials it.
 func (a addresses) frontendDial() string { return dialable(a.frontend).String() }
 
-// reserve finds out, before the server starts, that every address can be had. The server opens its listeners itself, so theirs are
-// closed again; the UI's listener is the one that will serve.
+// reserve finds out, before the server starts, that every address can be had. The server opens its
+// listeners itself, so theirs are closed again; the UI's listener is the one that will serve.
 func reserve(o Options) (_ addresses, ui net.Listener, err error) {
 	var probes []net.Listener
 	defer func() {
@@ -85,14 +85,14 @@ func listen(what, address, remedy string) (net.Listener, error) {
 
 // syscallError leaves out the operation and the address, which the message around it names.
 func syscallError(err error) error {
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		return errno
 	}
 	return err
 }
 
-// dialable turns a listening address into one that can be dialled: the unspecified address becomes loopback.
+// dialable turns a listening address into one that can be dialled: the unspecified address becomes
+// loopback.
 func dialable(a *net.TCPAddr) *net.TCPAddr {
 	switch {
 	case !a.IP.IsUnspecified():

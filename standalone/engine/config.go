@@ -21,15 +21,16 @@ const (
 	// historyShards is stored in the database too. One is enough: SQLite has a single writer.
 	historyShards = 1
 
-	// queuePollsPerSecond bounds how often each of the server's internal queues looks at the database.
+	// queuePollsPerSecond bounds how often each of the server's internal queues looks at the
+	// database.
 	queuePollsPerSecond = 100
 
 	mainStore       = "main"
 	visibilityStore = "visibility"
 )
 
-// serverOptions assembles the server: all four services, membership fixed to this process, no authorization, because whoever reaches
-// the loopback port is the operator.
+// serverOptions assembles the server: all four services, membership fixed to this process, no
+// authorization, because only the operator reaches the loopback port.
 func serverOptions(files databaseFiles, a addresses, logger log.Logger) []temporal.ServerOption {
 	return []temporal.ServerOption{
 		temporal.WithConfig(serverConfig(files, a)),
@@ -93,40 +94,48 @@ func service(a *net.TCPAddr) config.Service {
 	return config.Service{RPC: config.RPC{BindOnIP: a.IP.String(), GRPCPort: a.Port}}
 }
 
-// dynamicConfig lists what differs from the server's defaults, which already allow eager starts, updates, batch operations and the
-// pausing of activities.
+// dynamicConfig lists what differs from the server's defaults, which already allow eager starts,
+// updates, batch operations and the pausing of activities.
 func dynamicConfig() dynamicconfig.Client {
 	return dynamicconfig.StaticClient{
-		// One partition: with one process there is nothing to spread, and a backlog over four would need more pollers.
+		// One partition: with one process there is nothing to spread, and a backlog over four would
+		// need more pollers.
 		dynamicconfig.MatchingNumTaskqueueReadPartitions.Key():  1,
 		dynamicconfig.MatchingNumTaskqueueWritePartitions.Key(): 1,
 
-		// A backlog is served key by key, so that a destination with many waiting deliveries does not hold up the others.
+		// A backlog is served key by key, so that a destination with many waiting deliveries does
+		// not hold up the others.
 		dynamicconfig.MatchingEnableFairness.Key(): true,
 
-		// The defaults, 128000 workflows and 128 MiB of events, are meant for a server with a machine of its own. The timer of a workflow
-		// task outlives the workflow by some 15 seconds and finds it in this cache at up to 250 workflows a second.
+		// The defaults, 128000 workflows and 128 MiB of events, are meant for a server with a
+		// machine of its own. The timer of a workflow task outlives the workflow by some 15 seconds
+		// and finds it in this cache at up to 250 workflows a second.
 		dynamicconfig.HistoryCacheHostLevelMaxSize.Key():     4096,
 		dynamicconfig.EventsHostLevelCacheMaxSizeBytes.Key(): 16 << 20,
 
-		// How many workflows write at a time. With the default of one, no two would share a sync of the disk.
+		// How many workflows write at a time. With the default of one, no two would share a sync of
+		// the disk.
 		dynamicconfig.ShardIOConcurrency.Key(): 64,
 
-		// The default of 10 list requests a second would throttle an operator's browser tabs and the product's own lists.
+		// The default of 10 list requests a second would throttle an operator's browser tabs and
+		// the product's own lists.
 		dynamicconfig.FrontendMaxNamespaceVisibilityRPSPerInstance.Key(): 200,
 
 		dynamicconfig.WorkflowPauseEnabled.Key(): true,
 
-		// Timers that are due sooner than this are put off by it. The default of a second, which covers clocks that differ between
-		// machines, would turn a wait of 200 ms into one of a second.
+		// Timers that are due sooner than this are put off by it. The default of a second, which
+		// covers clocks that differ between machines, would turn a wait of 200 ms into one of a
+		// second.
 		dynamicconfig.TimerProcessorMaxTimeShift.Key(): 10 * time.Millisecond,
 
-		// Each timer that fires takes two looks at the database, and each task one. The default of 20 looks a second delays them by up
-		// to a third of a second when there are more than a few.
+		// Each timer that fires takes two looks at the database, and each task one. The default of
+		// 20 looks a second delays them by up to a third of a second when there are more than a
+		// few.
 		dynamicconfig.TimerProcessorMaxPollRPS.Key():    queuePollsPerSecond,
 		dynamicconfig.TransferProcessorMaxPollRPS.Key(): queuePollsPerSecond,
 
-		// Payloads kept outside of Temporal, which there are none of, would be looked for in every event.
+		// Payloads kept outside of Temporal, which there are none of, would be looked for in every
+		// event.
 		dynamicconfig.ExternalPayloadsEnabled.Key(): false,
 
 		// This would report the server's version to its makers once a day.

@@ -19,16 +19,17 @@ import (
 )
 
 const (
-	// schemaVersion is kept in each file as its user_version. It stands for the tables of Temporal server 1.32; a server that needs
-	// other tables needs another number and a migration.
+	// schemaVersion is kept in each file as its user_version. It numbers the tables of Temporal
+	// server 1.32; a server that needs other tables needs another number and a migration.
 	schemaVersion = 1
 
-	// visibilityTable is the one table of the visibility schema; its triggers and search tables carry its name too.
+	// visibilityTable is the one table of the visibility schema; its triggers and search tables
+	// carry its name too.
 	visibilityTable = "executions_visibility"
 )
 
-// databaseFiles are the engine's two databases. The list of workflows ("visibility") has a file of its own, because the two then do not
-// wait for each other's commits.
+// databaseFiles are the engine's two databases. The list of workflows ("visibility") has a file of
+// its own, because the two then do not wait for each other's commits.
 type databaseFiles struct {
 	main, visibility string
 }
@@ -41,7 +42,8 @@ func filesIn(dir string) databaseFiles {
 	}
 }
 
-// sqlConfig names a file to the server. How it is opened is for open to say, whose handles the server is given.
+// sqlConfig names a file to the server. How it is opened is for open to say, whose handles the
+// server is given.
 func sqlConfig(path string) *config.SQL {
 	return &config.SQL{
 		PluginName: sqlite.PluginName,
@@ -56,10 +58,10 @@ type databases struct {
 	main, visibility *sql.DB
 }
 
-// open makes both files ready for the server, with tables, namespace, search attributes and their indexes, and has it use them. failed is
-// called when one of them can no longer be written durably.
+// open makes both files ready for the server, with tables, namespace, search attributes and their
+// indexes, and has it use them. failed is called when one of them can no longer be written durably.
 //
-// What it returns is to be closed also after an error.
+// Close its result, also after an error.
 func (f databaseFiles) open(ctx context.Context, o Options, failed func(error)) (d databases, err error) {
 	// The main file comes last, so that it exists only beside a complete visibility file.
 	if exists(f.main) && !exists(f.visibility) {
@@ -84,7 +86,8 @@ func (f databaseFiles) open(ctx context.Context, o Options, failed func(error)) 
 	return d, nil
 }
 
-// close closes the files. SQLite then moves what is in their write-ahead logs into the files themselves and removes the logs.
+// close closes the files. SQLite then moves what is in their write-ahead logs into the files
+// themselves and removes the logs.
 func (d databases) close() error {
 	var errs []error
 	for _, db := range []*sql.DB{d.main, d.visibility} {
@@ -95,16 +98,17 @@ func (d databases) close() error {
 	return errors.Join(errs...)
 }
 
-// statements returns a filter for the part of the server's schema that belongs into a file. The indexes of the list of workflows are
-// left to index.
+// statements returns a filter for the part of the server's schema that a file has. The indexes of
+// the list of workflows are left to index.
 func (f databaseFiles) statements(path string) func(stmt string) bool {
 	return func(stmt string) bool {
 		return strings.Contains(stmt, visibilityTable) == (path == f.visibility) && !visibilityIndex.MatchString(stmt)
 	}
 }
 
-// openFile opens a file for the server, in which it creates the tables in one transaction, or recognizes them. It finds out whether the
-// file can be read and written, so that the server does not have to.
+// openFile opens a file for the server, in which it creates the tables in one transaction, or
+// recognizes them. It finds out whether the file can be read and written, so that the server does
+// not have to.
 func openFile(ctx context.Context, path string, wanted func(stmt string) bool, failed func(error)) (*sql.DB, error) {
 	// The file is created here because SQLite would make it readable for everybody.
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
@@ -170,7 +174,8 @@ func recognize(ctx context.Context, db *sql.DB, wanted func(stmt string) bool) e
 	return tx.Commit()
 }
 
-// eachStatement hands the statements of the server's schema to exec, in order. The server offers its schema only by executing it.
+// eachStatement hands the statements of the server's schema to exec, in order. The server offers
+// its schema only by executing it.
 func eachStatement(exec func(stmt string) error) error {
 	return schema.SetupSchemaOnDB(statementSink{exec: exec})
 }
@@ -193,7 +198,8 @@ func syncDir(path string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// exists reports whether there is a file at path; any doubt counts as yes, so that the next step reports it.
+// exists reports whether there is a file at path; any doubt counts as yes, so that the next step
+// reports it.
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return !errors.Is(err, os.ErrNotExist)

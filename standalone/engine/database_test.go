@@ -15,7 +15,8 @@ import (
 	"github.com/gitbook-courier/courier/standalone/groupcommit"
 )
 
-// Ensure that a change of the server's tables does not go unnoticed: schemaVersion has to change with them.
+// Ensure that a change of the server's tables does not go unnoticed: schemaVersion has to change
+// with them.
 func TestSchemaVersionStandsForServersTables(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "0.11", schema.Version)
@@ -73,7 +74,8 @@ var builtIn = []string{
 	"TemporalPauseInfo TemporalPauseInfo IS NOT NULL", "workflow_id ", "workflow_type_name ", " ",
 }
 
-// indexedColumns lists the columns that have an index in the list of workflows, each with the condition of the index.
+// indexedColumns lists the columns that have an index in the list of workflows, each with the
+// condition of the index.
 func indexedColumns(t *testing.T, dir string) []string {
 	t.Helper()
 	db, err := groupcommit.Open(filesIn(dir).visibility, nil)

@@ -1,7 +1,9 @@
-// Package engine runs a Temporal server with its web UI inside the process, on SQLite files in one folder. It is meant for one
-// machine and one process: every service listens on loopback, and the folder is locked while the engine runs.
+// Package engine runs a Temporal server with its web UI inside the process, on SQLite files in one
+// folder. It is meant for one machine and one process: every service listens on loopback, and the
+// folder is locked while the engine runs.
 //
-// It knows nothing of webhooks: which search attributes, namespace and addresses there are is the caller's business.
+// It knows nothing of webhooks: which search attributes, namespace and addresses there are is the
+// caller's business.
 package engine
 
 import (
@@ -24,7 +26,8 @@ const (
 	// defaultRetention is how long a new namespace keeps closed workflows.
 	defaultRetention = 7 * 24 * time.Hour
 
-	// startTimeout bounds the start as a whole. An ordinary one takes about a second; a folder after a crash somewhat longer.
+	// startTimeout bounds the start as a whole. An ordinary one takes about a second; a folder
+	// after a crash somewhat longer.
 	startTimeout = time.Minute
 )
 
@@ -33,26 +36,27 @@ type Options struct {
 	// DataDir is the folder of the database files. It is created with mode 0700 when missing.
 	DataDir string
 
-	// TemporalListen is the host:port of Temporal's gRPC frontend. The host is an IP address or "localhost", which is 127.0.0.1;
-	// port 0 takes a free one.
+	// TemporalListen is the host:port of Temporal's gRPC frontend. The host is an IP address or
+	// "localhost", which is 127.0.0.1; port 0 takes a free one.
 	TemporalListen string
 
 	// UIListen is the host:port of the web UI, in the same form. Empty means no UI.
 	UIListen string
 
-	// Codec, when not nil, decrypts payloads for the UI's pages: they call it by Temporal's codec server protocol below CodecPath of
-	// the UI's own address, so that no browser has to be told of another one. Who may call it is for the handler to say.
+	// Codec, when not nil, decrypts payloads for the UI's pages: they call it by Temporal's codec
+	// server protocol below CodecPath of the UI's own address, so that no browser has to be
+	// configured for another one. Who may call it is for the handler to say.
 	Codec http.Handler
 
 	// Namespace is created at the first start. Defaults to "default".
 	Namespace string
 
-	// SearchAttributes are custom search attributes of the namespace, by name. They exist before the server starts; ones missing
-	// at a later start are added, and none is ever removed.
+	// SearchAttributes are custom search attributes of the namespace, by name. They exist before
+	// the server starts; ones missing at a later start are added, and none is ever removed.
 	SearchAttributes map[string]enumspb.IndexedValueType
 
-	// Retention is how long a new namespace keeps closed workflows. Defaults to 7 days, at least 1 day. It does not change a
-	// namespace that exists: that is done with Temporal's own tools.
+	// Retention is how long a new namespace keeps closed workflows. Defaults to 7 days, at least 1
+	// day. It does not change a namespace that exists: that is done with Temporal's own tools.
 	Retention time.Duration
 
 	// Logger receives the server's warnings and errors. Defaults to none.
@@ -73,9 +77,10 @@ type Engine struct {
 	failure   <-chan error
 }
 
-// Start starts the server and its UI, and returns when both answer. Everything that can be found wrong is found before the server
-// starts: an address that is taken, a folder that is in use or cannot be written, a database that is damaged. The error says in one
-// line what to change. On error nothing is left running.
+// Start starts the server and its UI, and returns when both answer. Everything that can be found
+// wrong is found before the server starts: an address that is taken, a folder that is in use or
+// cannot be written, a database that is damaged. The error says in one line what to change. On
+// error nothing is left running.
 //
 // An engine may be started again after Stop, in the same process and folder.
 func Start(ctx context.Context, o Options) (*Engine, error) {
@@ -151,10 +156,12 @@ func (e *Engine) start(ctx context.Context, o Options) error {
 	return nil
 }
 
-// boot builds and starts the server on a goroutine of its own: the server reports what it cannot survive through its logger's Fatal,
-// which must not return and here ends the goroutine that called it.
+// boot builds and starts the server on a goroutine of its own: the server reports what it cannot
+// survive through its logger's Fatal, which must not return and here ends the goroutine that called
+// it.
 //
-// It does not watch a context: the server bounds its start itself, and one that is left alone half-way could not be stopped.
+// It does not watch a context: the server bounds its start itself, and one that is left alone
+// half-way could not be stopped.
 func (e *Engine) boot(options []temporal.ServerOption) error {
 	started := make(chan error, 1)
 	built := make(chan temporal.Server, 1)
@@ -200,11 +207,12 @@ func (e *Engine) Address() string { return e.address }
 // UIURL returns the web UI's address, such as http://127.0.0.1:8233, or "" when there is no UI.
 func (e *Engine) UIURL() string { return e.uiURL }
 
-// Failed delivers an error when the running server has met a condition that it cannot survive. The process should then stop.
+// Failed delivers an error when the running server has met a condition that it cannot survive. The
+// process should then stop.
 func (e *Engine) Failed() <-chan error { return e.failure }
 
-// Stop stops the UI and the server, brings everything into the database files and releases the folder. Clients and workers of the
-// engine should be closed before. It is to be called once.
+// Stop stops the UI and the server, brings everything into the database files and releases the
+// folder. Clients and workers of the engine should be closed before. It is to be called once.
 func (e *Engine) Stop() error {
 	var errs []error
 	if e.logger != nil {

@@ -102,8 +102,8 @@ func startWorker(t *testing.T, c client.Client) worker.Worker {
 	return w
 }
 
-// Ensure a workflow that waits for a timer survives a restart in the same folder and process, that the addresses are free again in
-// between, and that an ordinary life prints nothing.
+// Ensure a workflow that waits for a timer survives a restart in the same folder and process, that
+// the addresses are free again in between, and that an ordinary life prints nothing.
 func TestWorkflowCompletesAfterRestart(t *testing.T) {
 	t.Parallel()
 	var logs logBuffer
@@ -119,7 +119,8 @@ func TestWorkflowCompletesAfterRestart(t *testing.T) {
 		TypedSearchAttributes: temporal.NewSearchAttributes(destination.ValueSet("search-index")),
 	}, napping, 4*time.Second)
 	require.NoError(t, err)
-	// A query is answered once the first workflow task is done, so the timer is in the database then.
+	// A query is answered once the first workflow task is done, so the timer is in the database
+	// then.
 	_, err = c.QueryWorkflow(t.Context(), "nap", run.GetRunID(), "napping")
 	require.NoError(t, err)
 	w.Stop()
@@ -314,7 +315,7 @@ func TestStartRefusesWhatCannotWork(t *testing.T) {
 			_, err := Start(t.Context(), o)
 			require.EqualError(t, err, tt.wantErr)
 
-			// What was taken on the way is given back.
+			// Everything that was opened on the way is closed.
 			if _, statErr := os.Stat(o.DataDir); statErr == nil {
 				lock, err := lockDataDir(o.DataDir)
 				require.NoError(t, err)

@@ -14,9 +14,10 @@ import (
 	"go.temporal.io/server/common/resolver"
 )
 
-// handOver has the server use db for the file at path. The server's SQLite plugin opens files by itself, with a connection that every
-// caller waits for until the disk has synced. It offers no other way, but it keeps one handle for each file, for the life of the
-// process, and what a handle leads to can be replaced.
+// handOver has the server use db for the file at path. The server's SQLite plugin opens files by
+// itself, with a connection that every caller waits for until the disk has synced. It offers no
+// other way, but it keeps one handle for each file, for the life of the process, and what a handle
+// leads to can be replaced.
 func handOver(path string, db *sql.DB) error {
 	handle, err := serverHandle(path)
 	if err != nil {

@@ -11,8 +11,9 @@ import (
 	"syscall"
 )
 
-// lockDataDir creates the folder when it is missing and takes its lock. The lock belongs to the open file: the kernel releases it when
-// the process ends, however it ends, so a file that a crash left behind locks nothing.
+// lockDataDir creates the folder when it is missing and takes its lock. The lock belongs to the
+// open file: the kernel releases it when the process ends, however it ends, so a file that a crash
+// left behind locks nothing.
 func lockDataDir(dir string) (io.Closer, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("the data folder %s cannot be created (%w); set COURIER_DATA to a folder that can be written", dir, cause(err))
@@ -48,10 +49,10 @@ func holder(file io.ReaderAt) string {
 	return fmt.Sprintf(" (pid %d)", pid)
 }
 
-// cause leaves out the operation and the path of a file error, which the message around it names better.
+// cause leaves out the operation and the path of a file error, which the message around it names
+// better.
 func cause(err error) error {
-	var pathErr *os.PathError
-	if errors.As(err, &pathErr) {
+	if pathErr, ok := errors.AsType[*os.PathError](err); ok {
 		return pathErr.Err
 	}
 	return err

@@ -16,8 +16,8 @@ import (
 
 // serverLogger passes the server's errors on to slog.
 //
-// Fatal, after which the server expects the process to be gone, ends only the goroutine that called it and reports the failure to the
-// engine: a library does not exit.
+// Fatal, after which the server expects the process to be gone, ends only the goroutine that called
+// it and reports the failure to the engine: a library does not exit.
 type serverLogger struct {
 	logger  *slog.Logger
 	tags    []tag.Tag // of every line
@@ -43,7 +43,8 @@ func (l *serverLogger) Debug(string, ...tag.Tag) {}
 // Info is dropped like Debug.
 func (l *serverLogger) Info(string, ...tag.Tag) {}
 
-// Warn is dropped too: the server warns of what is switched off on purpose, and of tasks that it will try again.
+// Warn is dropped too: the server warns of what is switched off on purpose, and of tasks that it
+// will try again.
 func (l *serverLogger) Warn(string, ...tag.Tag) {}
 
 // Error logs an error.
@@ -75,8 +76,8 @@ func (l *serverLogger) fail(err error) {
 	}
 }
 
-// With returns a logger whose lines carry tags. The server makes one for each workflow, most of which log nothing, so the tags are only
-// kept.
+// With returns a logger whose lines carry tags. The server makes one for each workflow, most of
+// which log nothing, so the tags are only kept.
 func (l *serverLogger) With(tags ...tag.Tag) log.Logger {
 	c := *l
 	c.tags = slices.Concat(l.tags, tags)

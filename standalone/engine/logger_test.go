@@ -41,7 +41,8 @@ func TestServerLoggerPassesErrors(t *testing.T) {
 	require.Empty(t, out.String())
 }
 
-// Ensure Fatal neither returns to its caller nor ends the process, and that the engine learns of the first one.
+// Ensure Fatal neither returns to its caller nor ends the process, and that the engine learns of
+// the first one.
 func TestServerLoggerFatalEndsTheGoroutine(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

@@ -22,9 +22,10 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-// ensureNamespace creates the namespace, or adds the search attributes that it lacks. It writes to the database of a server that does
-// not run, so the server finds everything in place when it starts and no cache has to notice a change. It returns the pre-allocated
-// fields that carry search attributes.
+// ensureNamespace creates the namespace, or adds the search attributes that it lacks. It writes to
+// the database of a server that does not run, so the server finds everything in place when it
+// starts and no cache has to notice a change. It returns the pre-allocated fields that carry search
+// attributes.
 func ensureNamespace(ctx context.Context, cfg *config.SQL, o Options) (fields map[string]bool, err error) {
 	serializer := serialization.NewSerializer()
 	factory := sql.NewFactory(*cfg, resolver.NewNoopResolver(), clusterName, log.NewNoopLogger(), metrics.NoopMetricsHandler, serializer)
@@ -38,9 +39,9 @@ func ensureNamespace(ctx context.Context, cfg *config.SQL, o Options) (fields ma
 
 	var aliases map[string]string
 	got, err := namespaces.GetNamespace(ctx, &persistence.GetNamespaceRequest{Name: o.Namespace})
-	var notFound *serviceerror.NamespaceNotFound
+	_, notFound := errors.AsType[*serviceerror.NamespaceNotFound](err)
 	switch {
-	case errors.As(err, &notFound):
+	case notFound:
 		if aliases, _, err = addAliases(nil, o.SearchAttributes); err != nil {
 			return nil, err
 		}
@@ -97,8 +98,9 @@ func updateAliases(ctx context.Context, namespaces persistence.MetadataManager, 
 	})
 }
 
-// addAliases gives each wanted attribute that has no field yet the first free one of its type. SQL visibility has a fixed number of
-// columns for custom attributes, Keyword01 and so on; an attribute is an alias of one of them.
+// addAliases gives each wanted attribute that has no field yet the first free one of its type. SQL
+// visibility has a fixed number of columns for custom attributes, Keyword01 and so on; an attribute
+// is an alias of one of them.
 func addAliases(present map[string]string, wanted map[string]enumspb.IndexedValueType) (aliases map[string]string, changed bool, err error) {
 	types := sadefs.GetDBIndexSearchAttributes(nil).CustomSearchAttributes
 	aliases = make(map[string]string, len(present)+len(wanted))

@@ -14,8 +14,8 @@ import (
 // readyInterval is the pause between two looks at a starting server.
 const readyInterval = 20 * time.Millisecond
 
-// waitReady returns when the server answers a question that takes all of frontend, history and database: a workflow that cannot exist is
-// reported as not found.
+// waitReady returns when the server answers a question that takes all of frontend, history and
+// database: a workflow that cannot exist is reported as not found.
 func waitReady(ctx context.Context, options client.Options, failure <-chan error) error {
 	options.Logger = silent{}
 	c, err := client.NewLazyClient(options)
@@ -30,8 +30,7 @@ func waitReady(ctx context.Context, options client.Options, failure <-chan error
 		attempt, cancel := context.WithTimeout(ctx, time.Second)
 		_, err := c.DescribeWorkflowExecution(attempt, "ready-"+uuid.NewString(), "")
 		cancel()
-		var notFound *serviceerror.NotFound
-		if errors.As(err, &notFound) {
+		if _, notFound := errors.AsType[*serviceerror.NotFound](err); notFound {
 			return nil
 		}
 		select {

@@ -26,11 +26,13 @@ import (
 // CodecPath is where the UI's pages have payloads decrypted.
 const CodecPath = "/codec"
 
-// uiStopTimeout is how long requests of the UI may take to end. Browsers hold long polls open, which are cut then.
+// uiStopTimeout is how long requests of the UI may take to end. Browsers hold long polls open,
+// which are cut then.
 const uiStopTimeout = 500 * time.Millisecond
 
-// ui serves Temporal's web UI. It is put together here from the parts that ui-server exports, because its own Server opens the port
-// itself, ends the process when it cannot, and leaves its connection to the frontend open.
+// ui serves Temporal's web UI. It is put together here from the parts that ui-server exports,
+// because its own Server opens the port itself, ends the process when it cannot, and leaves its
+// connection to the frontend open.
 type ui struct {
 	listener net.Listener
 	codec    http.Handler // nil when payloads are not encrypted
@@ -83,7 +85,8 @@ func (u *ui) serve(temporalAddress, namespace string, logger *slog.Logger) error
 func (u *ui) handler(provider *config.ConfigProviderWithRefresh) (http.Handler, error) {
 	e := echo.New()
 	e.Use(middleware.Recover(), middleware.Gzip(), middleware.Secure())
-	// The page's scripts read the token from the cookie, and the cookie cannot be marked secure on plain HTTP.
+	// The page's scripts read the token from the cookie, and the cookie cannot be marked secure on
+	// plain HTTP.
 	const cookieSecure = false
 	e.Use(csrf.EnsureTokenCookie(cookieSecure), middleware.CSRFWithConfig(csrf.MiddlewareConfig(provider, cookieSecure)))
 
@@ -124,8 +127,9 @@ func withCodec(codec, ui http.Handler) http.Handler {
 	return mux
 }
 
-// onlyLocalHosts refuses requests that name a host of the DNS. A page of a foreign site could otherwise point its own name at this
-// machine and then use the UI as if it were that page's own server.
+// onlyLocalHosts refuses requests that name a host of the DNS. A page of a foreign site could
+// otherwise point its own name at this machine and then use the UI as if it were that page's own
+// server.
 func onlyLocalHosts(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := (&url.URL{Host: r.Host}).Hostname()

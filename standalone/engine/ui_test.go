@@ -50,7 +50,8 @@ func TestUIServesPageAndAPI(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	require.Contains(t, body, "<strong>delivered</strong>")
 
-	// A change needs the token that the page got in a cookie; with it, the request reaches the server, which knows no such workflow.
+	// A change needs the token that the page got in a cookie; with it, the request reaches the
+	// server, which knows no such workflow.
 	require.Equal(t, http.StatusForbidden, terminate(t, e.UIURL(), "", "", ""))
 	require.Equal(t, http.StatusForbidden, terminate(t, e.UIURL(), "token", "token", "cross-site"))
 	require.Equal(t, http.StatusNotFound, terminate(t, e.UIURL(), "token", "token", ""))
@@ -98,7 +99,7 @@ func TestUIServesTheCodec(t *testing.T) {
 	status, _ = get(t, e.UIURL()+"/codec/decode", "rebound.example:80")
 	require.Equal(t, http.StatusForbidden, status)
 
-	// The page is told of it, at its own address whatever that is called.
+	// The page gets its address, below its own origin.
 	_, body = get(t, e.UIURL()+"/api/v1/settings", "")
 	var settings struct{ Codec struct{ Endpoint string } }
 	require.NoError(t, json.Unmarshal([]byte(body), &settings))

@@ -5,7 +5,8 @@ import (
 	"database/sql/driver"
 )
 
-// conn is one caller's connection: its turns on the file. Like any of database/sql it is used by one goroutine at a time.
+// conn is one caller's connection: its turns on the file. Like any of database/sql it is used by
+// one goroutine at a time.
 type conn struct {
 	file *file
 	// inTx says that a transaction has the turn, wrote that it has changed something.
@@ -18,7 +19,8 @@ var (
 	_ driver.QueryerContext = (*conn)(nil)
 )
 
-// BeginTx implements driver.ConnBeginTx. Transactions run one after the other, which is as isolated as can be.
+// BeginTx implements driver.ConnBeginTx. Transactions run one after the other, which is as isolated
+// as can be.
 func (c *conn) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, error) {
 	if err := c.file.begin(ctx); err != nil {
 		return nil, err

@@ -67,7 +67,8 @@ func TestNothingReturnsBeforeTheSync(t *testing.T) {
 	})
 }
 
-// Ensure a commit that has returned is among what the last sync brought to the disk, which is all that a power failure leaves.
+// Ensure a commit that has returned is among what the last sync brought to the disk, which is all
+// that a power failure leaves.
 func TestCommitsSurviveAPowerFailure(t *testing.T) {
 	t.Parallel()
 	const callers, each = 16, 10

@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// maxStatements bounds the statements that are kept prepared. A Temporal server has some 150, and one more for each form of a query.
+// maxStatements bounds the statements that are kept prepared. A Temporal server has some 150, and
+// one more for each form of a query.
 const maxStatements = 400
 
 // connection is what the driver's connection can do.
@@ -20,7 +21,8 @@ type connection interface {
 
 // file is the one connection to a database file, and whose turn it is to use it.
 type file struct {
-	// turn holds a token while nobody has the turn. What is below belongs to whoever has it.
+	// turn holds a token while nobody has the turn. The fields below are for the holder of the
+	// turn.
 	turn  chan struct{}
 	syncs *syncs
 	log   io.Closer
@@ -70,16 +72,16 @@ func (f *file) begin(ctx context.Context) error {
 	return err
 }
 
-// end gives the turn to the next and returns when all that was committed so far is on the disk, also what others wrote: the caller may
-// have read it.
+// end gives the turn to the next and returns when all that was committed so far is on the disk,
+// also what others wrote: the caller may have read it.
 func (f *file) end(committed bool) error {
 	last := f.syncs.leave(committed)
 	f.turn <- struct{}{}
 	return f.syncs.wait(last)
 }
 
-// exec runs a statement that returns no rows. A statement runs to its end, whatever becomes of its caller: it takes less than a
-// millisecond, and half of a transaction helps nobody.
+// exec runs a statement that returns no rows. A statement runs to its end, whatever becomes of its
+// caller: it takes less than a millisecond, and half of a transaction helps nobody.
 func (f *file) exec(query string, args []driver.NamedValue) (result driver.Result, wrote bool, err error) {
 	err = f.with(query, func(s *statement) error {
 		wrote = s.writes
@@ -89,7 +91,8 @@ func (f *file) exec(query string, args []driver.NamedValue) (result driver.Resul
 	return result, wrote, err
 }
 
-// query runs a statement and reads all its rows, since they cannot be read after the turn. It ends early with ctx.
+// query runs a statement and reads all its rows, since they cannot be read after the turn. It ends
+// early with ctx.
 func (f *file) query(ctx context.Context, query string, args []driver.NamedValue) (result *rows, wrote bool, err error) {
 	err = f.with(query, func(s *statement) error {
 		wrote = s.writes
@@ -135,7 +138,8 @@ func (f *file) with(query string, run func(*statement) error) error {
 	return run(s)
 }
 
-// kept are the statements that are kept prepared. Some others, such as a PRAGMA, have their effect when they are prepared.
+// kept are the statements that are kept prepared. Some others, such as a PRAGMA, have their effect
+// when they are prepared.
 var kept = []string{"SELECT", "INSERT", "REPLACE", "UPDATE", "DELETE", beginTx, commitTx, rollbackTx}
 
 // The statements of transactions.

@@ -1,11 +1,14 @@
-// Package groupcommit opens SQLite files for programs with many short transactions at the same time: one connection to the file serves
-// them all in turn, keeps their statements prepared, and one sync of the disk covers the commits of several.
+// Package groupcommit opens SQLite files for programs with many short transactions at the same
+// time: one connection to the file serves them all in turn, keeps their statements prepared, and
+// one sync of the disk covers the commits of several.
 //
-// SQLite has a single writer. With a connection for each caller they contend; with one, each commit has all others wait until the disk
-// has synced it. Here the next transaction begins meanwhile. A caller goes on only when everything that it wrote or read is on the
-// disk, so a commit is as durable as with SQLite's own "synchronous = FULL".
+// SQLite has a single writer. With a connection for each caller they contend; with one, each commit
+// has all others wait until the disk has synced it. Here the next transaction begins meanwhile. A
+// caller goes on only when everything that it wrote or read is on the disk, so a commit is as
+// durable as with SQLite's own "synchronous = FULL".
 //
-// Two callers that are each in a transaction and wait for each other block for ever, as with any pool of one connection.
+// Two callers that are each in a transaction and wait for each other block for ever, as with any
+// pool of one connection.
 package groupcommit
 
 import (
@@ -20,25 +23,30 @@ import (
 	"modernc.org/sqlite"
 )
 
-// idleConnections bounds the connections that database/sql keeps. Each is no more than a place in the queue.
+// idleConnections bounds the connections that database/sql keeps. Each is no more than a place in
+// the queue.
 const idleConnections = 64
 
 // pragmas are the settings of the connection, in the order in which they are made.
 var pragmas = []string{
-	// How long to wait for another process that has the file open, such as a backup, in milliseconds.
+	// How long to wait for another process that has the file open, such as a backup, in
+	// milliseconds.
 	"busy_timeout=10000",
 	"journal_mode=wal",
-	// The write-ahead log is written at a commit and not synced: that is done here, for several commits at once.
+	// The write-ahead log is written at a commit and not synced: that is done here, for several
+	// commits at once.
 	"synchronous=normal",
-	// In pages of 4 KiB. The default of 1000 would copy the log back into the file after every few workflows of a Temporal server.
+	// In pages of 4 KiB. The default of 1000 would copy the log back into the file after every few
+	// workflows of a Temporal server.
 	"wal_autocheckpoint=8000",
 }
 
-// Open opens the database in the file at path, which is created when it is missing, with SQLite's write-ahead log.
+// Open opens the database in the file at path, which is created when it is missing, with SQLite's
+// write-ahead log.
 //
-// failed, when not nil, is called once when a sync has failed. What was committed since the last sync may be lost then, which the file
-// itself does not tell, and so everything that is asked of the database from then on fails; the process should end. failed must not
-// wait for the database.
+// failed, when not nil, is called once when a sync has failed. What was committed since the last
+// sync may be lost then, which the file itself does not tell, and so everything that is asked of
+// the database from then on fails; the process should end. failed must not wait for the database.
 func Open(path string, failed func(error)) (*sql.DB, error) {
 	opened, err := new(sqlite.Driver).Open(dataSource(path))
 	if err != nil {
@@ -46,7 +54,8 @@ func Open(path string, failed func(error)) (*sql.DB, error) {
 	}
 	wal := &log{path: path + "-wal"}
 	f := newFile(opened.(connection), newSyncs(wal.sync, failed), wal)
-	// Where SQLite cannot have the log, as on some network drives, it goes on without, and the syncs would be of nothing.
+	// Where SQLite cannot have the log, as on some network drives, it goes on without, and the
+	// syncs would be of nothing.
 	mode, _, err := f.query(context.Background(), "PRAGMA journal_mode", nil)
 	if err == nil && fmt.Sprint(mode.values) != "[[wal]]" {
 		err = errNoLog
@@ -60,7 +69,8 @@ func Open(path string, failed func(error)) (*sql.DB, error) {
 	return db, nil
 }
 
-// dataSource is the name by which the driver opens a file: a URI, in which a path's ?, # and % would have a meaning.
+// dataSource is the name by which the driver opens a file: a URI, in which a path's ?, # and %
+// would have a meaning.
 func dataSource(path string) string {
 	query := url.Values{"mode": {"rwc"}, "_time_format": {"sqlite"}, "_pragma": pragmas}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + query.Encode()
@@ -80,7 +90,8 @@ func (c *connector) Driver() driver.Driver { return new(sqlite.Driver) }
 // Close implements io.Closer; database/sql calls it when the database is closed.
 func (c *connector) Close() error { return c.file.close() }
 
-// log is SQLite's write-ahead log, beside the database. It stays the same file for as long as a connection is open.
+// log is SQLite's write-ahead log, beside the database. It stays the same file for as long as a
+// connection is open.
 type log struct {
 	path string
 	file *os.File

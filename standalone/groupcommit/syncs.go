@@ -9,7 +9,8 @@ import (
 // maxGather bounds how long a commit waits for others to be synced with.
 const maxGather = 2 * time.Millisecond
 
-// syncs brings commits to the disk, several at once. Whoever waits for a commit and finds nobody syncing does it, for all.
+// syncs brings commits to the disk, several at once. A caller that waits for a commit and finds
+// nobody syncing does it, for all.
 type syncs struct {
 	sync   func() error
 	failed func(error)
@@ -42,7 +43,8 @@ func (s *syncs) enter() {
 	s.callers++
 }
 
-// leave says that a caller has had its turn, and whether it committed something. It returns how many commits there are.
+// leave says that a caller has had its turn, and whether it committed something. It returns how
+// many commits there are.
 func (s *syncs) leave(committed bool) uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -39,14 +39,15 @@ func TestCommitWaitsForItsSync(t *testing.T) {
 		require.Equal(t, time.Second, time.Since(began))
 		require.Equal(t, 1, d.syncs)
 
-		// What is on the disk is not waited for again.
+		// Nobody waits again for a commit that is on the disk.
 		require.NoError(t, s.wait(1))
 		require.Equal(t, time.Second, time.Since(began))
 		require.Equal(t, 1, d.syncs)
 	})
 }
 
-// A sync that has begun may have missed a commit, so that one waits for the next, with all the others.
+// A sync that has begun may have missed a commit, so that one waits for the next, with all the
+// others.
 func TestCommitsDuringASyncShareTheNext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -100,7 +101,7 @@ func TestCommitWaitsForThoseInLine(t *testing.T) {
 	}
 }
 
-// What was read may have been written by a commit that is not on the disk yet, and must not leave before it is.
+// A read may see a commit that is not on the disk yet, and its result must not leave before it is.
 func TestReaderWaitsForTheCommitsOfOthers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package access decides who may call the starter's routes. It knows tokens
-// and the keys of the configuration that hold them, not what they open.
+// Package access decides who may call the starter's routes. It knows tokens and the keys of the
+// configuration that hold them, not what they open.
 package access
 
 import (
@@ -13,22 +13,20 @@ import (
 	"github.com/gitbook-courier/courier/starter/respond"
 )
 
-// The keys of the configuration whose tokens open the event route, and the
-// routes of operators.
+// The keys of the configuration whose tokens open the event route, and the routes of operators.
 const (
 	EventKeys = "access.tokens or access.event_tokens"
 	APIKeys   = "access.tokens or access.api_tokens"
 )
 
-// Require lets a request pass that shows one of the tokens, as
-// "Authorization: Bearer …" or as the password of HTTP Basic, for callers that
-// can only be given a URL. Others get 401, which names the keys of the tokens.
+// Require lets a request pass that shows one of the tokens, as "Authorization: Bearer …" or as the
+// password of HTTP Basic, for callers that can only be given a URL. Others get 401, which names the
+// keys of the tokens.
 //
-// Without any tokens, which the configuration permits on loopback alone,
-// requests of this machine pass. Any page that its user has open in a browser
-// could send those too, and by rebinding its name to a loopback address even
-// as of the same site: so the Host must be a loopback address. What a browser
-// sends for a page of another site gets 403 in either case.
+// Without any tokens, which the configuration permits on loopback alone, requests of this machine
+// pass. Any page that its user has open in a browser could send those too, and by rebinding its
+// name to a loopback address even as of the same site: so the Host must be a loopback address. What
+// a browser sends for a page of another site gets 403 in either case.
 func Require(log *slog.Logger, tokens []string, keys string, next http.Handler) http.Handler {
 	hashes := make([][sha256.Size]byte, len(tokens))
 	for i, token := range tokens {
@@ -64,8 +62,8 @@ func shown(r *http.Request) string {
 	return strings.TrimSpace(token)
 }
 
-// matches compares against every token, in a time that tells nothing of where
-// they differ or which one it was.
+// matches compares against every token, in a time that tells nothing of where they differ or which
+// one it was.
 func matches(hashes [][sha256.Size]byte, token string) bool {
 	hash := sha256.Sum256([]byte(token))
 	match := 0

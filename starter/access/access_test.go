@@ -67,8 +67,8 @@ func TestRequire(t *testing.T) {
 	}
 }
 
-// Any page that a user of the machine has open could otherwise post events,
-// and read deliveries by rebinding its name.
+// Any page that a user of the machine has open could otherwise post events, and read deliveries by
+// rebinding its name.
 func TestRequireRefusesPagesOfOtherSites(t *testing.T) {
 	t.Parallel()
 	const token = "a-token-of-the-tests"

@@ -1,5 +1,5 @@
-// Package api is the HTTP room where operators look at deliveries and
-// send them again. It knows how to ask the store, not how Temporal keeps them.
+// Package api is the HTTP room where operators look at deliveries and send them again. It knows how
+// to ask the store, not how Temporal keeps them.
 package api
 
 import (
@@ -30,8 +30,8 @@ type Deliveries interface {
 	CancelJob(ctx context.Context, id string) (deliveries.Job, error)
 }
 
-// Destinations are what the API asks about destinations; *deliveries.Holds is
-// one. Its errors are those of package deliveries.
+// Destinations are what the API asks about destinations; *deliveries.Holds is one. Its errors are
+// those of package deliveries.
 type Destinations interface {
 	All(ctx context.Context) ([]deliveries.Destination, error)
 	Pause(ctx context.Context, name string) (deliveries.Destination, error)
@@ -176,8 +176,8 @@ func (a *API) cancel(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// address is the delivery that a path names. The router matches the path as
-// it was sent, so that an event id may contain an encoded slash.
+// address is the delivery that a path names. The router matches the path as it was sent, so that an
+// event id may contain an encoded slash.
 func address(r *http.Request) (destination, eventID string) {
 	vars := mux.Vars(r)
 	return unescape(vars["destination"]), unescape(vars["eventId"])

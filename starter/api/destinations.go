@@ -30,8 +30,8 @@ func (a *API) resume(w http.ResponseWriter, r *http.Request) error {
 	return onDestination(w, r, a.destinations.Resume)
 }
 
-// onDestination acts on the destination that a path names, and shows it in the
-// state that it is about to have.
+// onDestination acts on the destination that a path names, and shows it in the state that it is
+// about to have.
 func onDestination(w http.ResponseWriter, r *http.Request, act func(context.Context, string) (deliveries.Destination, error)) error {
 	shown, err := act(r.Context(), unescape(mux.Vars(r)["name"]))
 	if err != nil {
@@ -41,8 +41,8 @@ func onDestination(w http.ResponseWriter, r *http.Request, act func(context.Cont
 	return nil
 }
 
-// test serves POST /api/destinations/{name}/test: it sends a sample of every
-// event type that the destination takes, as a delivery like any other.
+// test serves POST /api/destinations/{name}/test: it sends a sample of every event type that the
+// destination takes, as a delivery like any other.
 func (a *API) test(w http.ResponseWriter, r *http.Request) error {
 	sent, err := a.deliveries.SendSamples(r.Context(), unescape(mux.Vars(r)["name"]))
 	if err != nil {

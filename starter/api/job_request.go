@@ -18,7 +18,8 @@ const (
 	maxPerSecond     = 1000
 )
 
-// jobBody is the body of POST /api/redeliveries, of any media type: curl -d says that JSON is a form.
+// jobBody is the body of POST /api/redeliveries, of any media type: curl -d says that JSON is a
+// form.
 var jobBody = body.Rules{MaxBytes: 16 << 10}
 
 // jobRequest is what the body of POST /api/redeliveries says.

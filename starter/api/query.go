@@ -26,8 +26,8 @@ type listQuery struct {
 	cursor string
 }
 
-// parseQuery reads the query string of a list. It refuses unknown and empty parameters: a filter with a
-// typing error, or of a variable that is not set, would otherwise list everything.
+// parseQuery reads the query string of a list. It refuses unknown and empty parameters: a filter
+// with a typing error, or of a variable that is not set, would otherwise list everything.
 func parseQuery(raw string) (listQuery, error) {
 	q := listQuery{limit: defaultLimit}
 	values, err := url.ParseQuery(raw)

@@ -16,7 +16,8 @@ import (
 
 // Rules say which bodies a route takes.
 type Rules struct {
-	// MediaType is the Content-Type that the route requires, without parameters. Empty requires none.
+	// MediaType is the Content-Type that the route requires, without parameters. Empty requires
+	// none.
 	MediaType string
 	// MaxBytes bounds the body.
 	MaxBytes int64
@@ -25,8 +26,8 @@ type Rules struct {
 }
 
 // Open returns a reader of the request's body. Its errors are for Refusal. A media type that is not
-// the route's, a compressed body and one that announces more than MaxBytes are refused at once, with
-// a *respond.Error and nothing read.
+// the route's, a compressed body and one that announces more than MaxBytes are refused at once,
+// with a *respond.Error and nothing read.
 func (rules Rules) Open(w http.ResponseWriter, r *http.Request) (io.Reader, error) {
 	if mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); rules.MediaType != "" && mediaType != rules.MediaType {
 		return nil, respond.NewError(http.StatusUnsupportedMediaType, "Content-Type must be "+rules.MediaType)

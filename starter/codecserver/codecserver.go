@@ -17,12 +17,12 @@ import (
 	"github.com/gitbook-courier/courier/starter/respond"
 )
 
-// Paths are the routes, for a mux.Router. Temporal's tools are given an endpoint, such as /codec or, to
-// tell namespaces apart, /codec/{namespace}, and append /decode or /encode.
+// Paths are the routes, for a mux.Router. Temporal's tools are given an endpoint, such as /codec
+// or, to tell namespaces apart, /codec/{namespace}, and append /decode or /encode.
 var Paths = []string{"/codec/decode", "/codec/encode", "/codec/{namespace:.+}/decode", "/codec/{namespace:.+}/encode"}
 
-// requestBody is the body of both routes. Its payloads are those of one message from Temporal, which
-// has at most 4 MiB; here they are in base64.
+// requestBody is the body of both routes. Its payloads are those of one message from Temporal,
+// which has at most 4 MiB; here they are in base64.
 var requestBody = body.Rules{MediaType: "application/json", MaxBytes: 8 << 20}
 
 // allowedHeaders are the request headers that the Temporal UI sends.
@@ -38,16 +38,16 @@ type Server struct {
 	log      *slog.Logger
 }
 
-// NewServer makes the routes' handlers. The caller sees the text of an error of payloads.Decode. Pages of
-// the origins, such as https://temporal.example.com, may call from a browser; other pages may not,
-// except those of the origin that serves the routes. It does no I/O.
+// NewServer makes the routes' handlers. The caller sees the text of an error of payloads.Decode.
+// Pages of the origins, such as https://temporal.example.com, may call from a browser; other pages
+// may not, except those of the origin that serves the routes. It does no I/O.
 func NewServer(payloads converter.PayloadCodec, origins []string, log *slog.Logger) *Server {
 	return &Server{payloads: payloads, origins: origins, log: log}
 }
 
-// Handler serves the routes, POST …/decode and …/encode, whatever comes before: the protocol leaves the
-// prefix to the operator. guard decides who may call, and is asked for everything but a browser's
-// preflight.
+// Handler serves the routes, POST …/decode and …/encode, whatever comes before: the protocol leaves
+// the prefix to the operator. guard decides who may call, and is asked for everything but a
+// browser's preflight.
 func (s *Server) Handler(guard func(http.Handler) http.Handler) http.Handler {
 	decode := s.route(guard, s.decode)
 	encode := s.route(guard, s.payloads.Encode)
@@ -127,8 +127,8 @@ func (s *Server) preflight(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-// read reads temporal.api.common.v1.Payloads in the JSON of Protocol Buffers. It ignores fields that it
-// does not know: newer tools may send more.
+// read reads temporal.api.common.v1.Payloads in the JSON of Protocol Buffers. It ignores fields
+// that it does not know: newer tools may send more.
 func read(w http.ResponseWriter, r *http.Request) ([]*commonpb.Payload, error) {
 	data, err := requestBody.ReadAll(w, r)
 	if err != nil {

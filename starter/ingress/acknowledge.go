@@ -10,7 +10,8 @@ import (
 	"github.com/gitbook-courier/courier/starter/respond"
 )
 
-// maxIDBytes bounds the delivery ids in the header of an answer: proxies refuse answers with large headers.
+// maxIDBytes bounds the delivery ids in the header of an answer: proxies refuse answers with large
+// headers.
 const maxIDBytes = 2 << 10
 
 // stored is one delivery of an accepted event, as the answer shows it.
@@ -23,8 +24,8 @@ type stored struct {
 // id is the delivery as the Courier-Delivery header names it, whatever its workflow is called.
 func (s stored) id() string { return s.EventID + "@" + s.Destination }
 
-// acknowledge answers 200 for an event whose deliveries are stored. The headers name as many as fit; a
-// caller that accepts application/json gets them all in the body.
+// acknowledge answers 200 for an event whose deliveries are stored. The headers name as many as
+// fit; a caller that accepts application/json gets them all in the body.
 func acknowledge(w http.ResponseWriter, r *http.Request, all []stored) {
 	header := w.Header()
 	ids, listed, duplicates := "", 0, 0
@@ -57,8 +58,8 @@ func acknowledge(w http.ResponseWriter, r *http.Request, all []stored) {
 	respond.Text(w, http.StatusOK, "OK")
 }
 
-// acceptsJSON is whether a request names application/json in Accept. "*/*" is not enough: it also stands
-// for GitBook's runtime's own answer, which is text.
+// acceptsJSON is whether a request names application/json in Accept. "*/*" is not enough: it also
+// stands for GitBook's runtime's own answer, which is text.
 func acceptsJSON(header http.Header) bool {
 	for _, line := range header.Values("Accept") {
 		for mediaRange := range strings.SplitSeq(line, ",") {

@@ -15,8 +15,8 @@ import (
 	"github.com/gitbook-courier/courier/deliveries"
 )
 
-// withDestinations is a configuration whose n destinations, with names of that many characters, take
-// every page view.
+// withDestinations is a configuration whose n destinations, with names of that many characters,
+// take every page view.
 func withDestinations(n, length int) string {
 	var yaml strings.Builder
 	yaml.WriteString("sources: [{name: docs, secrets: [" + sourceSecret + "]}]\nmax_body_bytes: 1048576\ndestinations:\n" +
@@ -144,8 +144,8 @@ func (s *slow) Start(ctx context.Context, n deliveries.NewDelivery) (bool, error
 	return started, err
 }
 
-// An event for 500 destinations is stored within the time that its sender waits, or refused; sent again
-// it is completed, and nothing is stored twice.
+// An event for 500 destinations is stored within the time that its sender waits, or refused; sent
+// again it is completed, and nothing is stored twice.
 func TestManyDestinations(t *testing.T) {
 	t.Parallel()
 	const number = 500
@@ -194,8 +194,8 @@ func TestManyDestinations(t *testing.T) {
 	}
 }
 
-// Ids that are too long for a workflow's id together with the destination are stored all the same, and
-// are shown as they are.
+// Ids that are too long for a workflow's id together with the destination are stored all the same,
+// and are shown as they are.
 func TestLongIDs(t *testing.T) {
 	t.Parallel()
 	for length := 250; length <= 255; length++ {

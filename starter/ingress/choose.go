@@ -9,9 +9,8 @@ import (
 	"github.com/gitbook-courier/courier/starter/respond"
 )
 
-// choose is where an event goes: to its installation's own webhook when
-// GitBook's switch is on, and to every configured destination whose filters
-// match. The switches do not gate the latter.
+// choose is where an event goes: to its installation's own webhook when GitBook's switch is on, and
+// to every configured destination whose filters match. The switches do not gate the latter.
 func (in *Ingress) choose(event gitbook.Event, installation string, environment gitbook.Environment) ([]deliveries.NewDelivery, error) {
 	delivery := deliveries.NewDelivery{Event: event, Installation: installation, Reason: deliveries.ReasonEvent, AcceptedAt: in.now()}
 	var chosen []deliveries.NewDelivery

@@ -1,6 +1,6 @@
-// Package ingress takes GitBook's events in: it verifies signatures, parses
-// the request, chooses the destinations and has every delivery stored before
-// it answers. It knows nothing of tokens, nor of how deliveries are sent.
+// Package ingress takes GitBook's events in: it verifies signatures, parses the request, chooses
+// the destinations and has every delivery stored before it answers. It knows nothing of tokens, nor
+// of how deliveries are sent.
 package ingress
 
 import (
@@ -22,21 +22,21 @@ import (
 )
 
 const (
-	// storeTimeout bounds how long the storing of an event's deliveries may take, well within the 10
-	// seconds that GitBook waits for an answer.
+	// storeTimeout bounds how long the storing of an event's deliveries may take, well within the
+	// 10 seconds that GitBook waits for an answer.
 	storeTimeout = 5 * time.Second
 	// retryAfter is the Retry-After, in seconds, while Temporal cannot be reached.
 	retryAfter = "5"
-	// maxConcurrentStarts bounds the deliveries of one event that are stored at once. 500 of them are
-	// stored within storeTimeout as long as each takes up to 600 milliseconds, which is more than the gate
-	// lets it become.
+	// maxConcurrentStarts bounds the deliveries of one event that are stored at once. 500 of them
+	// are stored within storeTimeout as long as each takes up to 600 milliseconds, which is more
+	// than the gate lets it become.
 	maxConcurrentStarts = 64
 )
 
 // Store makes deliveries durable; *deliveries.Store is one.
 type Store interface {
-	// Start stores a new delivery. It reports false when the event's delivery
-	// to that destination was stored before.
+	// Start stores a new delivery. It reports false when the event's delivery to that destination
+	// was stored before.
 	Start(context.Context, deliveries.NewDelivery) (started bool, err error)
 }
 
@@ -47,8 +47,8 @@ type Ingress struct {
 	log     *slog.Logger
 	now     func() time.Time
 	handled map[string]bool
-	// form is the body of POST /{version}, whose media type gitbook checks, and json that of
-	// POST /webhooks/{source}.
+	// form is the body of POST /{version}, whose media type gitbook checks, and json that of POST
+	// /webhooks/{source}.
 	form, json body.Rules
 	observe    func(latency time.Duration, err error)
 }
@@ -71,14 +71,13 @@ func New(c config.Config, store Store, log *slog.Logger, now func() time.Time) *
 	return &Ingress{config: c, store: store, log: log, now: now, handled: handled, form: form, json: json, observe: observe}
 }
 
-// Observe has f called with how long the store took for each delivery, and with its error. It is for the
-// time before the first request.
+// Observe has f called with how long the store took for each delivery, and with its error. It is
+// for the time before the first request.
 func (in *Ingress) Observe(f func(latency time.Duration, err error)) { in.observe = f }
 
-// Runtime serves POST /{version}: the request that GitBook's integration
-// runtime sends to an integration. The version is looked at before anything
-// else, and only v1 is supported; guard, which is for the caller to bring, is
-// asked next and before the body is read.
+// Runtime serves POST /{version}: the request that GitBook's integration runtime sends to an
+// integration. The version is looked at before anything else, and only v1 is supported; guard,
+// which is for the caller to bring, is asked next and before the body is read.
 func (in *Ingress) Runtime(guard func(http.Handler) http.Handler) http.Handler {
 	v1 := respond.Methods(in.log, map[string]http.Handler{
 		http.MethodPost: guard(respond.Handle(in.log, in.runtime)),
@@ -112,9 +111,8 @@ func (in *Ingress) runtime(w http.ResponseWriter, r *http.Request) error {
 	return in.accept(w, r, event, installation, environment)
 }
 
-// Relay serves POST /webhooks/{source}: signed JSON as GitBook's hosted
-// Webhook integration sends it. The signature is over the body, so guard is
-// asked before anything is known of the caller.
+// Relay serves POST /webhooks/{source}: signed JSON as GitBook's hosted Webhook integration sends
+// it. The signature is over the body, so guard is asked before anything is known of the caller.
 func (in *Ingress) Relay(guard func(http.Handler) http.Handler) http.Handler {
 	handlers := make(map[string]http.Handler, len(in.config.Sources))
 	for _, source := range in.config.Sources {
@@ -166,8 +164,8 @@ func (in *Ingress) refuse(err error) error {
 	}
 }
 
-// accepts is whether POST /v1 takes events of an installation. A
-// configuration that names no installations pins none.
+// accepts is whether POST /v1 takes events of an installation. A configuration that names no
+// installations pins none.
 func (in *Ingress) accepts(installation string) bool {
 	if in.config.Installations == nil {
 		return true
@@ -203,8 +201,8 @@ func (in *Ingress) accept(w http.ResponseWriter, r *http.Request, event gitbook.
 	return nil
 }
 
-// start stores deliveries and says of each whether it is new. What was stored
-// before an error stays stored; when the event comes again it is a duplicate.
+// start stores deliveries and says of each whether it is new. What was stored before an error stays
+// stored; when the event comes again it is a duplicate.
 func (in *Ingress) start(ctx context.Context, all []deliveries.NewDelivery) ([]bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()

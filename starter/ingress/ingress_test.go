@@ -80,8 +80,7 @@ func (s *memory) Start(_ context.Context, n deliveries.NewDelivery) (bool, error
 	return !stored, nil
 }
 
-// newHandler serves the two routes, and holds its answers against the OpenAPI
-// document.
+// newHandler serves the two routes, and holds its answers against the OpenAPI document.
 func newHandler(t *testing.T, yaml string) (http.Handler, *memory) {
 	t.Helper()
 	routes, s := newRoutes(t, yaml)
@@ -378,8 +377,8 @@ func TestDuplicateIsAnsweredAndSaid(t *testing.T) {
 	check(t, handler, s, eventRequest(t, content), want)
 }
 
-// A destination that failed to be stored is no reason to call the whole event
-// a duplicate when it comes again.
+// A destination that failed to be stored is no reason to call the whole event a duplicate when it
+// comes again.
 func TestPartlyStoredEventIsNoDuplicate(t *testing.T) {
 	t.Parallel()
 	handler, s := newHandler(t, configuration)
@@ -459,8 +458,8 @@ func TestInstallationIsADestinationWhenGitBooksSwitchIsOn(t *testing.T) {
 	}
 }
 
-// Without a list of installations every event is taken for the configured
-// destinations, but no caller can name a URL to send to.
+// Without a list of installations every event is taken for the configured destinations, but no
+// caller can name a URL to send to.
 func TestNoInstallationsListedPinsNone(t *testing.T) {
 	t.Parallel()
 	handler, s := newHandler(t, "destinations: [{name: search, url: 'https://example.com/', secrets: [one]}]")

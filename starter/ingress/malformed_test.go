@@ -103,7 +103,7 @@ func TestMalformedEventsAreRefusedByBothRoutes(t *testing.T) {
 	}
 }
 
-// What looks odd and is an event all the same is stored byte for byte.
+// Odd events are events, and are stored byte for byte.
 func TestOddEventsAreTaken(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, give string }{
@@ -292,7 +292,7 @@ func TestEncodedBodiesAreRefused(t *testing.T) {
 	}
 }
 
-// What only a connection can show: bodies that are not as long as they say.
+// Faults that take a real connection: bodies that are not as long as they say.
 func TestMalformedFraming(t *testing.T) {
 	t.Parallel()
 	const tooLarge = "body is larger than 4096 bytes (max_body_bytes)"

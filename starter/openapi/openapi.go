@@ -1,6 +1,5 @@
-// Package openapi is the description of the starter's HTTP API and of the
-// webhooks that Courier sends. It is written by hand; tests hold what the API
-// answers against it. It knows no route.
+// Package openapi is the description of the starter's HTTP API and of the webhooks that Courier
+// sends. It is written by hand; tests hold what the API answers against it. It knows no route.
 package openapi
 
 import (

@@ -1,5 +1,5 @@
-// Package respond writes the starter's HTTP answers: plain text as GitBook's
-// runtime does, JSON, and errors in their one form. It knows no route.
+// Package respond writes the starter's HTTP answers: plain text as GitBook's runtime does, JSON,
+// and errors in their one form. It knows no route.
 package respond
 
 import (
@@ -17,8 +17,7 @@ import (
 type Error struct {
 	// Status is the HTTP status of the answer.
 	Status int
-	// Message names what is wrong and the remedy. It holds no secret and
-	// nothing internal.
+	// Message names what is wrong and the remedy. It holds no secret and nothing internal.
 	Message string
 	// Header is added to the answer.
 	Header http.Header
@@ -43,17 +42,16 @@ func NewError(status int, message string) *Error {
 // Handler is an HTTP handler that leaves its errors to be answered by Handle.
 type Handler func(http.ResponseWriter, *http.Request) error
 
-// Handle serves h, and answers its errors with {"error": "…"}: an *Error as it
-// says, any other with 500 and nothing of its text. Answers from 500 on, and
-// those with a cause, are logged.
+// Handle serves h, and answers its errors with {"error": "…"}: an *Error as it says, any other with
+// 500 and nothing of its text. Answers from 500 on, and those with a cause, are logged.
 func Handle(log *slog.Logger, h Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		err := h(w, r)
 		if err == nil {
 			return
 		}
-		var shown *Error
-		if !errors.As(err, &shown) {
+		shown, ok := errors.AsType[*Error](err)
+		if !ok {
 			shown = &Error{Status: http.StatusInternalServerError, Message: "internal error; the server's log says more", Cause: err}
 		}
 		if shown.Status >= http.StatusInternalServerError || shown.Cause != nil {
@@ -74,8 +72,7 @@ func Refuse(w http.ResponseWriter, e *Error) {
 	}{e.Message})
 }
 
-// Methods serves a path by method, and answers 405 to the others. HEAD is
-// served as GET.
+// Methods serves a path by method, and answers 405 to the others. HEAD is served as GET.
 func Methods(log *slog.Logger, handlers map[string]http.Handler) http.Handler {
 	allowed := make([]string, 0, len(handlers))
 	for method := range handlers {

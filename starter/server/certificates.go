@@ -19,11 +19,10 @@ const certificateInterval = time.Second
 // pemBegin is in every PEM file and in no path.
 const pemBegin = "-----BEGIN "
 
-// certificates serves the certificate of two files, as they are now: at a
-// handshake, at most once a second, it looks whether they have changed. What
-// cannot be loaded leaves the certificate as it is, since most likely one
-// file of the two is written and the other is not yet; the next look tries
-// again.
+// certificates serves the certificate of two files, as they are now: at a handshake, at most once a
+// second, it looks whether they have changed. What cannot be loaded leaves the certificate as it
+// is, since most likely one file of the two is written and the other is not yet; the next look
+// tries again.
 type certificates struct {
 	files config.TLS
 	log   *slog.Logger
@@ -85,8 +84,8 @@ func (c *certificates) open() error {
 	return c.load()
 }
 
-// load reads the files. Their version is taken before, so that a change during
-// the reading is noticed afterwards.
+// load reads the files. Their version is taken before, so that a change during the reading is
+// noticed afterwards.
 func (c *certificates) load() error {
 	version, err := c.look()
 	if err != nil {

@@ -72,8 +72,8 @@ func (a *authority) clientConfig() *tls.Config {
 	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 }
 
-// writer writes files of which none is as old as another: a file system may
-// not tell apart what is written within the same few milliseconds.
+// writer writes files of which none is as old as another: a file system may not tell apart what is
+// written within the same few milliseconds.
 type writer struct {
 	t    *testing.T
 	time time.Time

@@ -3,7 +3,8 @@ package server
 import "time"
 
 const (
-	// targetLatency is how long storing one delivery may take before fewer events are taken in at once.
+	// targetLatency is how long storing one delivery may take before fewer events are taken in at
+	// once.
 	targetLatency = 500 * time.Millisecond
 	// minConcurrency is the least limit, and initialConcurrency the first.
 	minConcurrency, initialConcurrency = 2, 8
@@ -11,9 +12,10 @@ const (
 	strongBackoff, weakBackoff = 0.25, 0.9
 )
 
-// concurrencyLimit is how many requests may be served at once. It adapts to how long storing a delivery
-// takes, by additive increase and multiplicative decrease (AIMD): an overloaded engine is given less to
-// do at once, and the rest is refused before any work is begun, rather than accepted and stored late.
+// concurrencyLimit is how many requests may be served at once. It adapts to how long storing a
+// delivery takes, by additive increase and multiplicative decrease (AIMD): an overloaded engine is
+// given less to do at once, and the rest is refused before any work is begun, rather than accepted
+// and stored late.
 //
 // It is not safe for concurrent use; gate guards it.
 type concurrencyLimit struct {
@@ -21,8 +23,8 @@ type concurrencyLimit struct {
 	decreased   time.Time
 }
 
-// newConcurrencyLimit adapts between a small minimum and most, and starts low: it grows within
-// a few round trips where the engine is fast.
+// newConcurrencyLimit adapts between a small minimum and most, and starts low: it grows within a
+// few round trips where the engine is fast.
 func newConcurrencyLimit(most int) concurrencyLimit {
 	return concurrencyLimit{limit: float64(min(initialConcurrency, most)), most: float64(most)}
 }
@@ -35,11 +37,12 @@ func fixedConcurrency(most int) concurrencyLimit {
 // slots is the limit as a number of requests.
 func (c *concurrencyLimit) slots() int { return int(c.limit) }
 
-// observe takes the latency of one delivery that was stored at now, while inUse requests were served.
+// observe takes the latency of one delivery that was stored at now, while inUse requests were
+// served.
 //
-// The limit grows only while it is reached, by about one in each round trip; far below the target it
-// doubles. It shrinks at most once in a round trip, towards the concurrency at which the latency would
-// be the target.
+// The limit grows only while it is reached, by about one in each round trip; far below the target
+// it doubles. It shrinks at most once in a round trip, towards the concurrency at which the latency
+// would be the target.
 func (c *concurrencyLimit) observe(now time.Time, latency time.Duration, inUse int) {
 	switch {
 	case latency > targetLatency:

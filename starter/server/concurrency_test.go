@@ -90,7 +90,8 @@ type load struct {
 	slots           int
 }
 
-// run has clients send one event after another, for three destinations each, and again after Retry-After.
+// run has clients send one event after another, for three destinations each, and again after
+// Retry-After.
 func run(ctx context.Context, clients int, service, span time.Duration) load {
 	var (
 		mu     sync.Mutex
@@ -138,8 +139,8 @@ func run(ctx context.Context, clients int, service, span time.Duration) load {
 	return result
 }
 
-// An engine that is too slow for all who send is given little at once: what is accepted is stored soon,
-// what is refused has cost nothing, and no less is stored than the engine can do.
+// An engine that is too slow for all who send is given little at once: what is accepted is stored
+// soon, what is refused has cost nothing, and no less is stored than the engine can do.
 func TestOverloadIsRefusedAtTheDoor(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -7,17 +7,15 @@ import (
 	"sync"
 )
 
-// connections bounds how many are open. One too many costs the one that has
-// been silent for longest: without a first request if there is such a one,
-// else between two requests. So clients that open connections and say nothing
-// crowd out each other, and not those that have a request to make, as they
-// would if new connections had to wait for old ones to close.
+// connections bounds how many are open. One too many costs the one that has been silent for
+// longest: without a first request if there is such a one, else between two requests. So clients
+// that open connections and say nothing crowd out each other, and not those that have a request to
+// make, as they would if new connections had to wait for old ones to close.
 type connections struct {
 	most int
 
 	mu sync.Mutex
-	// open has the element of fresh or idle that a connection is, nil while it
-	// has a request.
+	// open has the element of fresh or idle that a connection is, nil while it has a request.
 	open        map[net.Conn]*list.Element
 	fresh, idle list.List
 }
@@ -26,8 +24,8 @@ func newConnections(most int) *connections {
 	return &connections{most: most, open: make(map[net.Conn]*list.Element)}
 }
 
-// track is the http.Server's ConnState. The server calls it with StateActive
-// when the headers of a request have come, all of them.
+// track is the http.Server's ConnState. The server calls it with StateActive when the headers of a
+// request have come, all of them.
 func (c *connections) track(conn net.Conn, state http.ConnState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -57,8 +55,8 @@ func (c *connections) busy(conn net.Conn) {
 	c.open[conn] = nil
 }
 
-// hangUp closes a silent connection, the newest only when no other is silent.
-// The server then reports it closed.
+// hangUp closes a silent connection, the newest only when no other is silent. The server then
+// reports it closed.
 func (c *connections) hangUp(newest net.Conn) {
 	silent := c.fresh.Front()
 	if silent.Value == newest && c.idle.Len() > 0 {

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// drained serves next, and reads the rest of a body that next did not need before the answer is sent,
-// within bounds. Many clients send a whole request before they read the answer; to close a connection on
-// which data is unread resets it, and they would never see why they were refused.
+// drained serves next, and reads the rest of a body that next did not need before the answer is
+// sent, within bounds. Many clients send a whole request before they read the answer; to close a
+// connection on which data is unread resets it, and they would never see why they were refused.
 //
 // A client that waits for "100 Continue" gets the answer instead, at once.
 func drained(l limits, next http.Handler) http.Handler {
@@ -19,8 +19,8 @@ func drained(l limits, next http.Handler) http.Handler {
 		}
 		control := http.NewResponseController(w)
 		if r.ProtoMajor == 1 {
-			// net/http itself reads the rest of a body when an answer does not fit its buffer. The gate gives a
-			// body that is wanted its own time.
+			// net/http itself reads the rest of a body when an answer does not fit its buffer. The
+			// gate gives a body that is wanted its own time.
 			_ = control.SetReadDeadline(time.Now().Add(l.drain)) // net/http's own always knows deadlines
 		}
 		body := &watchedBody{ReadCloser: r.Body}

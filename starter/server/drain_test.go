@@ -35,7 +35,8 @@ var refusals = []struct {
 	{"nothing to read, a large answer", "GET /openapi.yaml HTTP/1.1\r\n", 200},
 }
 
-// A client that sends its whole request before it reads the answer, and closes then, gets the answer.
+// A client that sends its whole request before it reads the answer, and closes then, gets the
+// answer.
 func TestClientsThatWriteFirstGetTheAnswer(t *testing.T) {
 	t.Parallel()
 	body := append([]byte("--b\r\n\r\n"), bytes.Repeat([]byte("x"), 2<<20)...)
@@ -115,8 +116,8 @@ func TestDrainedConnectionIsKept(t *testing.T) {
 	}
 }
 
-// A client that waits for "100 Continue" is refused at once and keeps its body; one that does not wait,
-// although it said so, gets the answer too.
+// A client that waits for "100 Continue" is refused at once and keeps its body; one that does not
+// wait, although it said so, gets the answer too.
 func TestRefusalBeforeContinue(t *testing.T) {
 	t.Parallel()
 	c := parseConfig(t, doorConfiguration)
@@ -140,7 +141,7 @@ func TestRefusalBeforeContinue(t *testing.T) {
 	}
 }
 
-// What is too much to drain is not.
+// A body that is too large is not drained.
 func TestDrainIsBounded(t *testing.T) {
 	t.Parallel()
 	c := parseConfig(t, doorConfiguration)

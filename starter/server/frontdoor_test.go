@@ -115,8 +115,8 @@ func (d *door) dial(t *testing.T) net.Conn {
 	return conn
 }
 
-// holdSlot begins a request whose body does not come, and returns when the
-// server has begun to read it.
+// holdSlot begins a request whose body does not come, and returns when the server has begun to read
+// it.
 func (d *door) holdSlot(t *testing.T, path string) net.Conn {
 	t.Helper()
 	conn := d.dial(t)
@@ -238,7 +238,7 @@ func TestEventsAndOperatorsHaveGatesOfTheirOwn(t *testing.T) {
 				status, body, _ := send(t, d.client(t), d.request(t, what, bothToken))
 				require.Contains(t, []int{200, 400}, status, body)
 			}
-			// Who may not call is told so, and not to come again.
+			// A caller without access gets 401, without a Retry-After.
 			for _, what := range []string{"POST /v1", "GET /api/deliveries?limit=0"} {
 				status, body, _ := send(t, d.client(t), d.request(t, what, "another-token-of-the-tests"))
 				require.Equal(t, 401, status, body)

@@ -18,11 +18,11 @@ import (
 // busyAfter is the Retry-After, in seconds, of a request that gets no slot.
 const busyAfter = "2"
 
-// gate lets a number of requests be served at once. Further ones wait in a queue, first in, first out,
-// with their bodies unread, so that waiting takes little memory; after a while they get 503.
+// gate lets a number of requests be served at once. Further ones wait in a queue, first in, first
+// out, with their bodies unread, so that waiting takes little memory; after a while they get 503.
 //
-// A slow body does not keep its slot while others wait: as soon as a request is queued, the bodies that
-// are still coming in have only a moment left.
+// A slow body does not keep its slot while others wait: as soon as a request is queued, the bodies
+// that are still coming in have only a moment left.
 type gate struct {
 	limits limits
 	log    *slog.Logger
@@ -58,7 +58,8 @@ func (g *gate) guard(next http.Handler) http.Handler {
 			return
 		}
 		defer g.leave()
-		// Without a body, net/http already reads ahead, and a deadline would look as if the client had gone.
+		// Without a body, net/http already reads ahead, and a deadline would look as if the client
+		// had gone.
 		if r.ContentLength != 0 {
 			body := g.receive(w, r)
 			defer g.forget(body)
@@ -69,8 +70,8 @@ func (g *gate) guard(next http.Handler) http.Handler {
 	})
 }
 
-// observe takes how long the store took for one delivery. An error that came quickly says nothing of
-// the load.
+// observe takes how long the store took for one delivery. An error that came quickly says nothing
+// of the load.
 func (g *gate) observe(latency time.Duration, err error) {
 	if err != nil && latency <= targetLatency {
 		return
@@ -180,7 +181,8 @@ func (g *gate) forget(body *timedBody) {
 }
 
 // Read implements io.Reader. After the body's end its deadline is lifted: net/http reads on to see
-// whether the client is still there, and would take a deadline that passes for a client that is gone.
+// whether the client is still there, and would take a deadline that passes for a client that is
+// gone.
 func (b *timedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil {

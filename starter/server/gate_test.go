@@ -30,8 +30,8 @@ func TestLimitsFitTogether(t *testing.T) {
 	require.Greater(t, l.connections, l.events+l.operators)
 }
 
-// slowly is a request whose body comes when the test says so, and remembers
-// the deadline that it was given.
+// slowly is a request whose body comes when the test says so, and remembers the deadline that it
+// was given.
 type slowly struct {
 	*httptest.ResponseRecorder
 	io.Reader

@@ -15,8 +15,8 @@ type limits struct {
 	// body is how long a request that has a slot may take to send its body, and contended the same
 	// while others wait for a slot.
 	body, contended time.Duration
-	// drain is how long the rest of a body that the answer did not need is read, and drainBytes how much
-	// of it.
+	// drain is how long the rest of a body that the answer did not need is read, and drainBytes how
+	// much of it.
 	drain      time.Duration
 	drainBytes int64
 	// write is for everything after the headers, until the answer is written.
@@ -31,21 +31,22 @@ type limits struct {
 
 func newLimits(c config.Config) limits {
 	return limits{
-		// The three together are the 10 seconds that GitBook waits for an answer: the sender of a body that
-		// came later would have given up.
+		// The three together are the 10 seconds that GitBook waits for an answer: the sender of a
+		// body that came later would have given up.
 		header: 3 * time.Second,
 		queue:  2 * time.Second,
 		body:   5 * time.Second,
-		// Less than a request waits, so that slow bodies make room for it; more than a process with a
-		// fraction of a core needs to get to a body that has arrived.
+		// Less than a request waits, so that slow bodies make room for it; more than a process with
+		// a fraction of a core needs to get to a body that has arrived.
 		contended: time.Second,
 		// A client that writes its whole request before it reads the answer gets the answer.
 		drain:      2 * time.Second,
 		drainBytes: 4 << 20,
-		// The longest is an operator's: the queue, the body, 15 seconds with Temporal, and 8 for the answer.
+		// The longest is an operator's: the queue, the body, 15 seconds with Temporal, and 8 for
+		// the answer.
 		write: 30 * time.Second,
-		// Longer than the minute or so after which proxies close connections, so that no request of theirs
-		// meets a connection that closes.
+		// Longer than the minute or so after which proxies close connections, so that no request of
+		// theirs meets a connection that closes.
 		idle: 2 * time.Minute,
 
 		events:    c.MaxRequests,

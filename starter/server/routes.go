@@ -26,12 +26,11 @@ type Rooms struct {
 	Ready func(context.Context) error
 }
 
-// newRouter is every route of the starter, on one screen; those below /api are
-// in api.API.Register. The fixed paths come before /{version}, which matches any
-// single segment.
+// newRouter is every route of the starter, on one screen; those below /api are in api.API.Register.
+// The fixed paths come before /{version}, which matches any single segment.
 func newRouter(c config.Config, rooms Rooms, l limits, log *slog.Logger) *mux.Router {
-	// Events and operators have gates of their own, so that neither locks the other out. A request without
-	// a token does not get that far.
+	// Events and operators have gates of their own, so that neither locks the other out. A request
+	// without a token does not get that far.
 	events := newGate(newConcurrencyLimit(l.events), l, log)
 	operators := newGate(fixedConcurrency(l.operators), l, log)
 	rooms.Ingress.Observe(events.observe)

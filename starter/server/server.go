@@ -1,5 +1,5 @@
-// Package server is the starter's HTTP server: the listener, TLS, the admission
-// of requests and every route. It knows the rooms' handlers, not what they do.
+// Package server is the starter's HTTP server: the listener, TLS, the admission of requests and
+// every route. It knows the rooms' handlers, not what they do.
 package server
 
 import (
@@ -26,9 +26,8 @@ type Server struct {
 	failed       func()
 }
 
-// New makes the server of the rooms' routes, at the configuration's address. now
-// is the clock by which certificates are read again; failed is called when the
-// server can't go on. It does no I/O.
+// New makes the server of the rooms' routes, at the configuration's address. now is the clock by
+// which certificates are read again; failed is called when the server can't go on. It does no I/O.
 func New(c config.Config, rooms Rooms, log *slog.Logger, now func() time.Time, failed func()) *Server {
 	l := newLimits(c)
 	return newServer(c, newRouter(c, rooms, l, log), l, newCertificates(c, log, now), log, failed)
@@ -45,8 +44,8 @@ func newServer(c config.Config, handler http.Handler, l limits, certificates *ce
 			WriteTimeout:      l.write,
 			IdleTimeout:       l.idle,
 			ConnState:         newConnections(l.connections).track,
-			// What HTTP/2 takes in before a request has its slot: these are
-			// the least that the protocol recommends and net/http permits.
+			// Bounds of HTTP/2 before a request has its slot: these are the least that the protocol
+			// recommends and net/http permits.
 			HTTP2: &http.HTTP2Config{
 				MaxConcurrentStreams:          100,
 				MaxReceiveBufferPerConnection: 64 << 10,
@@ -60,8 +59,8 @@ func newServer(c config.Config, handler http.Handler, l limits, certificates *ce
 	}
 }
 
-// Start listens, and serves in the background. An address that is taken or a
-// certificate that cannot be used is an error.
+// Start listens, and serves in the background. An address that is taken or a certificate that
+// cannot be used is an error.
 func (s *Server) Start(ctx context.Context) error {
 	scheme, serve := "http", s.http.Serve
 	if s.certificates != nil {

@@ -22,8 +22,7 @@ func trickle(conn net.Conn, b byte) {
 	}
 }
 
-// While many slow clients hang on, for as long as the limits let them, a good
-// request is answered.
+// While many slow clients hang on, for as long as the limits let them, a good request is answered.
 func TestGoodRequestsPassSlowClients(t *testing.T) {
 	t.Parallel()
 	c := parseConfig(t, doorConfiguration+"max_requests: 4\n")
@@ -99,15 +98,15 @@ func TestSlowClientsAreCut(t *testing.T) {
 				go trickle(conn, tt.giveTrickle)
 			}
 			answer, err := io.ReadAll(conn)
-			// What was still on its way when the server closed resets the connection.
+			// Bytes that arrive after the server closed reset the connection.
 			require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
 			require.Regexp(t, tt.want, string(answer))
 		})
 	}
 }
 
-// A request that is answered without its body does not hold its connection,
-// even when all other limits are far away.
+// A request that is answered without its body does not hold its connection, even when all other
+// limits are far away.
 func TestSlowBodiesThatTheAnswerDoesNotNeedAreCut(t *testing.T) {
 	t.Parallel()
 	c := parseConfig(t, doorConfiguration)
