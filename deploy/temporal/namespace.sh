@@ -27,4 +27,5 @@ retry temporal operator search-attribute create \
   --name GitBookInstallation --type Keyword \
   --name GitBookSpace --type Keyword \
   --name GitBookSite --type Keyword \
-  --name WebhookRedelivery --type Keyword
+  --name WebhookRedelivery --type Keyword \
+  --name WebhookState --type Keyword
