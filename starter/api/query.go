@@ -49,6 +49,8 @@ func parseQuery(raw string) (listQuery, error) {
 			return q, fmt.Errorf("%q is not a parameter of this list", name)
 		case len(all) > 1:
 			return q, fmt.Errorf("%s is given twice", name)
+		case name == "cursor" && all[0] == "":
+			// The first page: a loop begins with the cursor that it does not have yet.
 		case name == "cursor":
 			// It is as long as Temporal makes it, and has no meaning outside.
 			q.cursor, err = all[0], checkPrintable(name, all[0])

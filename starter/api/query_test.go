@@ -44,7 +44,7 @@ func TestParseQuery(t *testing.T) {
 		{"since=", listQuery{}, "since is empty; give it a value or leave it out"},
 		{"until=", listQuery{}, "until is empty; give it a value or leave it out"},
 		{"limit=", listQuery{}, "limit is empty; give it a value or leave it out"},
-		{"cursor=", listQuery{}, "cursor is empty; give it a value or leave it out"},
+		{"cursor=", listQuery{limit: 50}, ""},
 		{"destination=%00", listQuery{}, "destination must be visible ASCII characters or spaces"},
 		{"type=%FF", listQuery{}, "type must be visible ASCII characters or spaces"},
 		{"installation=a%0Ab", listQuery{}, "installation must be visible ASCII characters or spaces"},
