@@ -212,8 +212,8 @@ func (t Target) sent(header http.Header) []string {
 	all := slices.Clone(t.Secrets)
 	add := func(name, value string) {
 		all = append(all, value)
-		// Some logs show the part of an Authorization after its scheme alone, and
-		// the value of a cookie alone.
+		// Some logs show the part of an Authorization after its scheme alone, and the value of a
+		// cookie alone.
 		all = append(all, strings.FieldsFunc(value, func(r rune) bool { return r == ' ' || r == ';' || r == ',' })...)
 		if strings.EqualFold(name, "Cookie") {
 			for _, cookie := range strings.Split(value, ";") {

@@ -38,6 +38,9 @@ type Options struct {
 	// Failed, when not nil, reports that something outside the modules has ended without which they
 	// cannot go on.
 	Failed <-chan error
+	// Storable, when not nil, finds out whether Temporal can store something. Its error is fit to be
+	// shown. A program whose Temporal is elsewhere relies on its answer to a health check.
+	Storable func(context.Context) error
 	// Ready, when not nil, is called once, when the worker is at work. A program without the
 	// worker's module does not call it.
 	Ready func()

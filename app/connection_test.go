@@ -49,8 +49,8 @@ func TestConnectionIsUsableOnceTemporalIsThere(t *testing.T) {
 	require.NoError(t, c.usable(t.Context()))
 
 	workers := oldWorkers{Check: func(context.Context) error { return &deliveries.OldWorkerError{Worker: "1@old"} }}
-	require.ErrorContains(t, newReadiness(c, workers)(t.Context()), "upgrade the workers first")
-	require.NoError(t, newReadiness(c, oldWorkers{})(t.Context()))
+	require.ErrorContains(t, newReadiness(testOptions(), c, workers)(t.Context()), "upgrade the workers first")
+	require.NoError(t, newReadiness(testOptions(), c, oldWorkers{})(t.Context()))
 	require.NoError(t, c.stop(t.Context()))
 }
 

@@ -163,7 +163,7 @@ func TestStarterWaitsForWorkersOfItsRelease(t *testing.T) {
 
 	require.Same(t, (*deliveries.Store)(nil), newIngressStore(nil, oldWorkers{}), "with its own worker there are no others")
 	notPrepared := &connection{ready: make(chan struct{})}
-	require.ErrorContains(t, newReadiness(notPrepared, workers)(t.Context()), "the namespace is not prepared yet")
+	require.ErrorContains(t, newReadiness(testOptions(), notPrepared, workers)(t.Context()), "the namespace is not prepared yet")
 }
 
 // storeFunc is a store that is called.

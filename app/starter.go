@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -14,6 +16,7 @@ import (
 	"github.com/gitbook-courier/courier/starter/api"
 	"github.com/gitbook-courier/courier/starter/codecserver"
 	"github.com/gitbook-courier/courier/starter/ingress"
+	"github.com/gitbook-courier/courier/starter/respond"
 	"github.com/gitbook-courier/courier/starter/server"
 )
 
@@ -62,12 +65,21 @@ var separate = fx.Provide(fx.Annotate(
 	fx.ResultTags(`name:"oldWorkers"`),
 ))
 
-func newReadiness(temporal *connection, workers oldWorkers) readiness {
+func newReadiness(o Options, temporal *connection, workers oldWorkers) readiness {
 	return func(ctx context.Context) error {
+		if o.Storable != nil {
+			if err := o.Storable(ctx); err != nil {
+				return respond.NewError(http.StatusServiceUnavailable, err.Error())
+			}
+		}
 		if err := temporal.usable(ctx); err != nil || workers.Check == nil {
 			return err
 		}
-		return workers.Check(ctx)
+		err := workers.Check(ctx)
+		if old, ok := errors.AsType[*deliveries.OldWorkerError](err); ok {
+			return respond.NewError(http.StatusServiceUnavailable, old.Error())
+		}
+		return err
 	}
 }
 

@@ -128,8 +128,9 @@ type Config struct {
 	// MiB); from 1024 to 1572864 (1.5 MiB), because Temporal refuses payloads over 2 MiB.
 	MaxBodyBytes int64 `yaml:"max_body_bytes"`
 
-	// MaxRequests is how many events are accepted at the same time; further ones wait for a slot. With
-	// MaxBodyBytes it bounds the memory that senders can use. Defaults to 128; from 1 to 10000.
+	// MaxRequests is how many events are accepted at the same time; further ones wait for a slot.
+	// With MaxBodyBytes it bounds the memory that senders can use. Defaults to 128; from 1 to
+	// 10000.
 	MaxRequests int `yaml:"max_requests"`
 }
 

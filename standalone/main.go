@@ -86,6 +86,7 @@ func run(ctx context.Context, args []string) (err error) {
 		Temporal: temporal.ClientOptions(),
 		Logger:   log,
 		Failed:   temporal.Failed(),
+		Storable: temporal.Storable,
 		Ready:    func() { fmt.Fprint(os.Stdout, banner(s, c, temporal)) },
 	}, app.Standalone)
 }

@@ -267,7 +267,7 @@ func operateOnEverything(t *testing.T, w *watched) {
 		{"POST", "/api/destinations/fine/pause", "", 202},
 		{"POST", "/api/destinations/fine/resume", "", 202},
 		{"POST", "/api/destinations/fine/test", "", 202},
-		{"POST", "/api/redeliveries", `{"destination":"missing"}`, 404},
+		{"POST", "/api/redeliveries", `{"destination":"nowhere"}`, 404},
 		{"POST", "/api/redeliveries", `{"destination":"fine","dryRun":true}`, 202},
 		{"POST", "/api/redeliveries", `{"destination":`, 400},
 		{"POST", "/codec/decode", `{"payloads":[{"metadata":{"encoding":"YmluYXJ5L2VuY3J5cHRlZA=="},"data":"AAAA"}]}`, 400},

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.temporal.io/server/common/config"
@@ -55,7 +56,7 @@ func sqlConfig(path string) *config.SQL {
 
 // databases are the open files.
 type databases struct {
-	main, visibility *sql.DB
+	main, visibility *groupcommit.Database
 }
 
 // open makes both files ready for the server, with tables, namespace, search attributes and their
@@ -67,10 +68,11 @@ func (f databaseFiles) open(ctx context.Context, o Options, failed func(error)) 
 	if exists(f.main) && !exists(f.visibility) {
 		return d, fmt.Errorf("%s is missing beside %s; restore it from a backup or set COURIER_DATA to another folder", f.visibility, f.main)
 	}
-	if d.visibility, err = openFile(ctx, f.visibility, f.statements(f.visibility), failed); err != nil {
+	options := groupcommit.Options{Failed: failed, Back: standBack, Sync: o.sync}
+	if d.visibility, err = openFile(ctx, f.visibility, f.statements(f.visibility), options); err != nil {
 		return d, err
 	}
-	if d.main, err = openFile(ctx, f.main, f.statements(f.main), failed); err != nil {
+	if d.main, err = openFile(ctx, f.main, f.statements(f.main), options); err != nil {
 		return d, err
 	}
 	if err := syncDir(filepath.Dir(f.main)); err != nil {
@@ -80,20 +82,23 @@ func (f databaseFiles) open(ctx context.Context, o Options, failed func(error)) 
 	if err != nil {
 		return d, fmt.Errorf("namespace %s: %w", o.Namespace, err)
 	}
-	if err := index(ctx, d.visibility, fields); err != nil {
+	if err := index(ctx, d.visibility.DB, fields); err != nil {
 		return d, fmt.Errorf("database %s: index: %w", f.visibility, err)
 	}
 	return d, nil
+}
+
+// all are the databases that are open.
+func (d databases) all() []*groupcommit.Database {
+	return slices.DeleteFunc([]*groupcommit.Database{d.main, d.visibility}, func(db *groupcommit.Database) bool { return db == nil })
 }
 
 // close closes the files. SQLite then moves what is in their write-ahead logs into the files
 // themselves and removes the logs.
 func (d databases) close() error {
 	var errs []error
-	for _, db := range []*sql.DB{d.main, d.visibility} {
-		if db != nil {
-			errs = append(errs, db.Close())
-		}
+	for _, db := range d.all() {
+		errs = append(errs, db.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -109,7 +114,7 @@ func (f databaseFiles) statements(path string) func(stmt string) bool {
 // openFile opens a file for the server, in which it creates the tables in one transaction, or
 // recognizes them. It finds out whether the file can be read and written, so that the server does
 // not have to.
-func openFile(ctx context.Context, path string, wanted func(stmt string) bool, failed func(error)) (*sql.DB, error) {
+func openFile(ctx context.Context, path string, wanted func(stmt string) bool, o groupcommit.Options) (*groupcommit.Database, error) {
 	// The file is created here because SQLite would make it readable for everybody.
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -118,18 +123,23 @@ func openFile(ctx context.Context, path string, wanted func(stmt string) bool, f
 	if err := file.Close(); err != nil {
 		return nil, err
 	}
-	db, err := groupcommit.Open(path, func(err error) {
-		failed(fmt.Errorf("database %s: %w; check the disk, then start again", path, err))
-	})
+	failed := o.Failed
+	o.Failed = func(err error) {
+		failed(fmt.Errorf("database %s: %w; what was stored last may not be on the disk, so this process ends; check the disk, then start again", path, err))
+	}
+	db, err := groupcommit.Open(path, o)
 	if err == nil {
-		if err = recognize(ctx, db, wanted); err != nil {
+		if err = recognize(ctx, db.DB, wanted); err != nil {
 			err = errors.Join(err, db.Close())
 		}
+	}
+	if groupcommit.Full(err) {
+		return nil, fmt.Errorf("the database %s cannot be written: the disk is full; free some space, then start again", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the database %s cannot be used (%w); restore it from a backup or set COURIER_DATA to another folder", path, err)
 	}
-	if err := handOver(path, db); err != nil {
+	if err := handOver(path, db.DB); err != nil {
 		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), db.Close())
 	}
 	return db, nil

@@ -58,7 +58,7 @@ func TestServerUsesOurHandle(t *testing.T) {
 	for range 2 { // The server keeps its handles for the life of the process, also when a database was closed.
 		databases, err := files.open(t.Context(), Options{DataDir: dir, Namespace: testNamespace}, nil)
 		require.NoError(t, err)
-		for path, want := range map[string]*sql.DB{files.main: databases.main, files.visibility: databases.visibility} {
+		for path, want := range map[string]*sql.DB{files.main: databases.main.DB, files.visibility: databases.visibility.DB} {
 			handle, err := serverHandle(path)
 			require.NoError(t, err)
 			require.Same(t, want, handle.DB)
@@ -78,7 +78,7 @@ var builtIn = []string{
 // condition of the index.
 func indexedColumns(t *testing.T, dir string) []string {
 	t.Helper()
-	db, err := groupcommit.Open(filesIn(dir).visibility, nil)
+	db, err := groupcommit.Open(filesIn(dir).visibility, groupcommit.Options{})
 	require.NoError(t, err)
 	defer db.Close()
 	rows, err := db.QueryContext(t.Context(), "SELECT sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL ORDER BY name")

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -61,6 +62,9 @@ type Options struct {
 
 	// Logger receives the server's warnings and errors. Defaults to none.
 	Logger *slog.Logger
+
+	// sync brings the databases' logs to the disk. Defaults to (*os.File).Sync; a test's fails.
+	sync func(*os.File) error
 }
 
 // Engine is a running server. It must be stopped.
@@ -68,6 +72,7 @@ type Engine struct {
 	address   string
 	namespace string
 	uiURL     string
+	dataDir   string
 
 	server    temporal.Server
 	ui        *ui
@@ -95,7 +100,7 @@ func Start(ctx context.Context, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{namespace: o.Namespace, lock: lock}
+	e := &Engine{namespace: o.Namespace, dataDir: o.DataDir, lock: lock}
 	if err := e.start(ctx, o); err != nil {
 		return nil, errors.Join(err, e.Stop())
 	}

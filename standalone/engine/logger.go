@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"go.temporal.io/server/common/log"
 	"go.temporal.io/server/common/log/tag"
@@ -23,6 +24,7 @@ type serverLogger struct {
 	tags    []tag.Tag // of every line
 	failure chan<- error
 	muted   *atomic.Bool
+	often   *often
 }
 
 var (
@@ -31,7 +33,7 @@ var (
 )
 
 func newServerLogger(logger *slog.Logger, failure chan<- error) *serverLogger {
-	return &serverLogger{logger: logger.With("component", "temporal"), failure: failure, muted: new(atomic.Bool)}
+	return &serverLogger{logger: logger.With("component", "temporal"), failure: failure, muted: new(atomic.Bool), often: newOften(time.Now)}
 }
 
 // quiet mutes the logger: while the server stops, its services complain of each other's absence.
@@ -88,7 +90,15 @@ func (l *serverLogger) log(level slog.Level, msg string, tags []tag.Tag) {
 	if l.muted.Load() {
 		return
 	}
-	l.logger.LogAttrs(context.Background(), level, msg, attrs(slices.Concat(l.tags, tags))...) //nolint:sloglint // The message is the server's.
+	suppressed, logged := l.often.allow(msg)
+	if !logged {
+		return
+	}
+	all := attrs(slices.Concat(l.tags, tags))
+	if suppressed > 0 {
+		all = append(all, slog.Int("more", suppressed))
+	}
+	l.logger.LogAttrs(context.Background(), level, msg, all...) //nolint:sloglint // The message is the server's.
 }
 
 func attrs(tags []tag.Tag) []slog.Attr {

@@ -3,6 +3,8 @@ package groupcommit
 import (
 	"context"
 	"database/sql/driver"
+
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // conn is one caller's connection: its turns on the file. Like any of database/sql it is used by
@@ -22,7 +24,7 @@ var (
 // BeginTx implements driver.ConnBeginTx. Transactions run one after the other, which is as isolated
 // as can be.
 func (c *conn) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, error) {
-	if err := c.file.begin(ctx); err != nil {
+	if err := c.file.begin(ctx, false); err != nil {
 		return nil, err
 	}
 	if _, _, err := c.file.exec(beginTx, nil); err != nil {
@@ -35,7 +37,7 @@ func (c *conn) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, erro
 
 // ExecContext implements driver.ExecerContext.
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (result driver.Result, err error) {
-	err = c.inTurn(ctx, func() (wrote bool, err error) {
+	err = c.inTurn(ctx, false, func() (wrote bool, err error) {
 		result, wrote, err = c.file.exec(query, args)
 		return wrote, err
 	})
@@ -44,21 +46,25 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 
 // QueryContext implements driver.QueryerContext.
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (found driver.Rows, err error) {
-	err = c.inTurn(ctx, func() (wrote bool, err error) {
+	err = c.inTurn(ctx, true, func() (wrote bool, err error) {
 		found, wrote, err = c.file.query(ctx, query, args)
 		return wrote, err
 	})
 	return found, err
 }
 
-// inTurn runs a statement in the turn of its transaction, or else in one of its own.
-func (c *conn) inTurn(ctx context.Context, run func() (wrote bool, err error)) error {
+// inTurn runs a statement in the turn of its transaction, or else in one of its own. It runs none
+// for a caller that has gone.
+func (c *conn) inTurn(ctx context.Context, reads bool, run func() (wrote bool, err error)) error {
 	if c.inTx {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		wrote, err := run()
 		c.wrote = c.wrote || wrote
 		return err
 	}
-	if err := c.file.begin(ctx); err != nil {
+	if err := c.file.begin(ctx, reads); err != nil {
 		return err
 	}
 	wrote, err := run()
@@ -103,6 +109,9 @@ func (t tx) Commit() error {
 // Rollback implements driver.Tx.
 func (t tx) Rollback() error {
 	_, _, err := t.file.exec(rollbackTx, nil)
+	if sqliteCode(err) == sqlite3.SQLITE_ERROR {
+		err = nil // SQLite has rolled it back itself, as when the disk is full.
+	}
 	if synced := t.over(false); err == nil {
 		err = synced
 	}

@@ -119,10 +119,10 @@ func TestCommitsSurviveAPowerFailure(t *testing.T) {
 	all.Wait()
 	require.NoError(t, errors.Join(failure...))
 	for on, ids := range stored {
-		left, err := Open(filepath.Join(on, "test.db"), nil)
+		left, err := Open(filepath.Join(on, "test.db"), Options{})
 		require.NoError(t, err)
 		for _, id := range ids {
-			require.Equal(t, 1, number(t, left, "SELECT count(*) FROM events WHERE id = '"+id+"'"), id)
+			require.Equal(t, 1, number(t, left.DB, "SELECT count(*) FROM events WHERE id = '"+id+"'"), id)
 		}
 		require.NoError(t, left.Close())
 	}

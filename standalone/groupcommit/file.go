@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 )
 
 // maxStatements bounds the statements that are kept prepared. A Temporal server has some 150, and
@@ -21,14 +22,17 @@ type connection interface {
 
 // file is the one connection to a database file, and whose turn it is to use it.
 type file struct {
-	// turn holds a token while nobody has the turn. The fields below are for the holder of the
-	// turn.
-	turn  chan struct{}
+	line  line
 	syncs *syncs
 	log   io.Closer
+	// back is how far a caller stands back in line. Nil is not at all.
+	back func(context.Context) time.Duration
+	last lastWrite
 
+	// These are for the caller that has the turn.
 	connection connection
 	statements map[string]*statement
+	commits    int
 	closed     bool
 }
 
@@ -47,19 +51,19 @@ type prepared interface {
 }
 
 func newFile(c connection, s *syncs, log io.Closer) *file {
-	f := &file{turn: make(chan struct{}, 1), syncs: s, log: log, connection: c, statements: make(map[string]*statement)}
-	f.turn <- struct{}{}
-	return f
+	return &file{syncs: s, log: log, connection: c, statements: make(map[string]*statement)}
 }
 
-// begin waits for the turn.
-func (f *file) begin(ctx context.Context) error {
+// begin waits for the turn. reads says that the caller will not write.
+func (f *file) begin(ctx context.Context, reads bool) error {
+	var back time.Duration
+	if f.back != nil {
+		back = f.back(ctx)
+	}
 	f.syncs.enter()
-	select {
-	case <-f.turn:
-	case <-ctx.Done():
+	if err := f.line.enter(ctx, back, reads); err != nil {
 		f.syncs.leave(false)
-		return ctx.Err()
+		return err
 	}
 	err := f.syncs.failure()
 	if f.closed {
@@ -67,7 +71,7 @@ func (f *file) begin(ctx context.Context) error {
 	}
 	if err != nil {
 		f.syncs.leave(false)
-		f.turn <- struct{}{}
+		f.line.leave()
 	}
 	return err
 }
@@ -75,9 +79,16 @@ func (f *file) begin(ctx context.Context) error {
 // end gives the turn to the next and returns when all that was committed so far is on the disk,
 // also what others wrote: the caller may have read it.
 func (f *file) end(committed bool) error {
+	if committed {
+		f.copyBack()
+	}
 	last := f.syncs.leave(committed)
-	f.turn <- struct{}{}
-	return f.syncs.wait(last)
+	f.line.leave()
+	err := f.syncs.wait(last)
+	if committed && err == nil {
+		f.last.went(nil)
+	}
+	return err
 }
 
 // exec runs a statement that returns no rows. A statement runs to its end, whatever becomes of its
@@ -111,6 +122,17 @@ func (f *file) query(ctx context.Context, query string, args []driver.NamedValue
 
 // with prepares a statement, unless it is, and runs it.
 func (f *file) with(query string, run func(*statement) error) error {
+	err := f.prepared(query, run)
+	switch code := sqliteCode(err); {
+	case failedSync(code):
+		f.syncs.fail(err)
+	case unusable(code):
+		f.last.went(err)
+	}
+	return err
+}
+
+func (f *file) prepared(query string, run func(*statement) error) error {
 	if s, ok := f.statements[query]; ok {
 		return run(s)
 	}
@@ -161,8 +183,10 @@ func verb(query string) string {
 // close closes the file when everything that was committed is on the disk.
 func (f *file) close() error {
 	f.syncs.enter()
-	<-f.turn
-	defer func() { f.turn <- struct{}{} }()
+	if err := f.line.enter(context.Background(), 0, false); err != nil {
+		return err
+	}
+	defer f.line.leave()
 	errs := []error{f.syncs.wait(f.syncs.leave(false))}
 	if f.closed {
 		return nil

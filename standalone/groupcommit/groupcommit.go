@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"time"
 
 	"modernc.org/sqlite"
 )
@@ -36,24 +37,45 @@ var pragmas = []string{
 	// The write-ahead log is written at a commit and not synced: that is done here, for several
 	// commits at once.
 	"synchronous=normal",
-	// In pages of 4 KiB. The default of 1000 would copy the log back into the file after every few
-	// workflows of a Temporal server.
-	"wal_autocheckpoint=8000",
+	// SQLite would not say when a sync fails that belongs to copying the log back, so this is done
+	// here. See copyBack.
+	"wal_autocheckpoint=0",
+}
+
+// Options say how a database is used.
+type Options struct {
+	// Failed, when not nil, is called once when a sync has failed. Recent commits may be lost then,
+	// which the file itself does not tell, and so everything that is asked of the database from
+	// then on fails; the process should end. Failed must not wait for the database.
+	Failed func(error)
+
+	// Back, when not nil, says how far a caller stands back in line: it is served as if it had come
+	// that much later, so that those who do not stand back go first and nobody waits for ever.
+	Back func(context.Context) time.Duration
+
+	// Sync brings a file to the disk. Defaults to (*os.File).Sync.
+	Sync func(*os.File) error
+}
+
+// Database is an open file.
+type Database struct {
+	*sql.DB
+	file *file
 }
 
 // Open opens the database in the file at path, which is created when it is missing, with SQLite's
 // write-ahead log.
-//
-// failed, when not nil, is called once when a sync has failed. What was committed since the last
-// sync may be lost then, which the file itself does not tell, and so everything that is asked of
-// the database from then on fails; the process should end. failed must not wait for the database.
-func Open(path string, failed func(error)) (*sql.DB, error) {
+func Open(path string, o Options) (*Database, error) {
 	opened, err := new(sqlite.Driver).Open(dataSource(path))
 	if err != nil {
 		return nil, err
 	}
-	wal := &log{path: path + "-wal"}
-	f := newFile(opened.(connection), newSyncs(wal.sync, failed), wal)
+	if o.Sync == nil {
+		o.Sync = (*os.File).Sync
+	}
+	wal := &log{path: path + "-wal", syncFile: o.Sync}
+	f := newFile(opened.(connection), newSyncs(wal.sync, o.Failed), wal)
+	f.back = o.Back
 	// Where SQLite cannot have the log, as on some network drives, it goes on without, and the
 	// syncs would be of nothing.
 	mode, _, err := f.query(context.Background(), "PRAGMA journal_mode", nil)
@@ -66,7 +88,17 @@ func Open(path string, failed func(error)) (*sql.DB, error) {
 	}
 	db := sql.OpenDB(&connector{f})
 	db.SetMaxIdleConns(idleConnections)
-	return db, nil
+	return &Database{DB: db, file: f}, nil
+}
+
+// LastWrite says how the last attempt to write ended, and when: with nil when it is on the disk, or
+// else with the reason why the file cannot be written or read. Errors that are the statement's own,
+// such as a duplicate, are no such reason. The time is zero before the first attempt.
+func (d *Database) LastWrite() (time.Time, error) {
+	if err := d.file.syncs.failure(); err != nil {
+		return time.Now(), err
+	}
+	return d.file.last.read()
 }
 
 // dataSource is the name by which the driver opens a file: a URI, in which a path's ?, # and %
@@ -93,8 +125,9 @@ func (c *connector) Close() error { return c.file.close() }
 // log is SQLite's write-ahead log, beside the database. It stays the same file for as long as a
 // connection is open.
 type log struct {
-	path string
-	file *os.File
+	path     string
+	syncFile func(*os.File) error
+	file     *os.File
 }
 
 // sync brings the log to the disk. It is not called by two at the same time.
@@ -109,7 +142,7 @@ func (l *log) sync() error {
 		}
 		l.file = file
 	}
-	return l.file.Sync()
+	return l.syncFile(l.file)
 }
 
 // Close implements io.Closer.
@@ -121,6 +154,7 @@ func (l *log) Close() error {
 }
 
 var (
+	errBusy   = errors.New("too many callers wait for the database")
 	errClosed = errors.New("the database is closed")
 	errNoLog  = errors.New("its folder cannot have a write-ahead log; put it on a local disk")
 )

@@ -20,10 +20,10 @@ func openTest(t *testing.T) (*sql.DB, string) {
 	t.Helper()
 	// The characters have a meaning in the URI that the driver takes.
 	path := filepath.Join(t.TempDir(), "a?b#c%20d e.db")
-	db, err := Open(path, nil)
+	db, err := Open(path, Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = db.Close() })
-	return db, path
+	return db.DB, path
 }
 
 // openWith opens a database whose syncs are the test's.
@@ -66,15 +66,15 @@ func TestFileKeepsWhatWasCommitted(t *testing.T) {
 	require.NoFileExists(t, path+"-wal")
 	require.ErrorContains(t, db.PingContext(t.Context()), "closed")
 
-	db, err := Open(path, nil)
+	again, err := Open(path, Options{})
 	require.NoError(t, err)
-	defer db.Close()
+	defer again.Close()
 	var (
 		gotAt time.Time
 		body  []byte
 		note  sql.NullString
 	)
-	require.NoError(t, db.QueryRowContext(t.Context(), "SELECT at, body, note FROM events WHERE id = ?", "evt_1").Scan(&gotAt, &body, &note))
+	require.NoError(t, again.QueryRowContext(t.Context(), "SELECT at, body, note FROM events WHERE id = ?", "evt_1").Scan(&gotAt, &body, &note))
 	require.True(t, at.Equal(gotAt), gotAt)
 	require.Equal(t, []byte{0, 1, 255}, body)
 	require.False(t, note.Valid)

@@ -84,12 +84,28 @@ func (s *syncs) lead() {
 	if err == nil {
 		s.synced = n
 	} else {
-		s.err = fmt.Errorf("sync: %w", err)
-		if s.failed != nil {
-			s.failed(s.err)
-		}
+		s.end(err)
 	}
 	s.ended.Broadcast()
+}
+
+// fail ends it all because a sync failed that somebody else made.
+func (s *syncs) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.end(err)
+	s.ended.Broadcast()
+}
+
+// end keeps the first failure and reports it.
+func (s *syncs) end(err error) {
+	if s.err != nil {
+		return
+	}
+	s.err = fmt.Errorf("sync: %w", err)
+	if s.failed != nil {
+		s.failed(s.err)
+	}
 }
 
 // gather waits a little for those who are in line, since the same sync covers them.

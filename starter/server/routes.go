@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -79,11 +80,16 @@ func healthz(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-// readyz serves GET /readyz: Temporal can be reached, so events can be stored.
+// readyz serves GET /readyz: events can be stored. A probe that comes too early is nothing to log.
 func readyz(ready func(context.Context) error) respond.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if err := ready(r.Context()); err != nil {
-			return respond.NewError(http.StatusServiceUnavailable, "Temporal cannot be reached")
+			shown, ok := errors.AsType[*respond.Error](err)
+			if !ok {
+				shown = respond.NewError(http.StatusServiceUnavailable, "Temporal cannot be reached")
+			}
+			respond.Refuse(w, shown)
+			return nil
 		}
 		respond.Text(w, http.StatusOK, "OK")
 		return nil
