@@ -16,8 +16,8 @@ const (
 	// workersTTL is for how long one look at the workers is relied on.
 	workersTTL = 10 * time.Second
 	// workerGone is after how long without a poll a worker counts as stopped. Temporal lists it for
-	// five minutes; a running one polls every minute.
-	workerGone = 2 * time.Minute
+	// five minutes; a running one polls at least every 70 seconds.
+	workerGone = 90 * time.Second
 )
 
 // Workers says whether the workers understand what this release stores.
@@ -48,7 +48,7 @@ func (e *OldWorkerError) Error() string {
 
 // Check returns an *OldWorkerError while a worker of an older release polls for work: a delivery of
 // this release that it begins could not be continued by a newer worker. A worker that was stopped
-// counts for up to two minutes more. While Temporal does not answer, the last answer stands.
+// counts for 90 seconds more. While Temporal does not answer, the last answer stands.
 func (w *Workers) Check(ctx context.Context) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -26,6 +26,11 @@ const (
 // waitFor looks until there is something to see, and returns it.
 func waitFor[T any](t *testing.T, what string, look func() (T, bool)) T {
 	t.Helper()
+	return waitWithin(t, patience, what, look)
+}
+
+func waitWithin[T any](t *testing.T, patience time.Duration, what string, look func() (T, bool)) T {
+	t.Helper()
 	ticker := time.NewTicker(lookInterval)
 	defer ticker.Stop()
 	deadline := time.NewTimer(patience)
@@ -68,11 +73,16 @@ type program struct {
 	ended          chan struct{}
 }
 
-// launch starts a program with environment variables of its own, NAME=value.
+// launch starts a program, by its name or its path, with environment variables of its own,
+// NAME=value.
 func launch(t *testing.T, name string, variables []string, args ...string) *program {
 	t.Helper()
+	path := name
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(binaries, name)
+	}
 	// The test's context is done when the test is over, and then kills.
-	p := &program{cmd: exec.CommandContext(t.Context(), filepath.Join(binaries, name), args...), ended: make(chan struct{})}
+	p := &program{cmd: exec.CommandContext(t.Context(), path, args...), ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	for _, variable := range os.Environ() {
 		if !strings.HasPrefix(variable, "COURIER_") && !strings.HasPrefix(variable, "TEMPORAL_") {
