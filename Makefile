@@ -40,7 +40,7 @@ test: ## Test all modules, end to end included
 	go -C standalone test -count=1 ./...
 	go -C bench test -count=1 ./...
 
-bench: ## Measure Courier on this machine, in about ten minutes (BENCH=--quick for two; see docs/benchmarks.md)
+bench: ## Measure Courier on this machine, in about fifteen minutes (BENCH=--quick for two; see docs/benchmarks.md)
 	go build -o bin/ ./starter ./worker
 	go -C standalone build -o ../bin/courier .
 	go -C bench build -o ../bin/bench .

@@ -38,6 +38,10 @@ func TestPayloads(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, p.id, request.Event.ID)
 
+	request, err = gitbook.ParseRuntimeRequest(formContentType, reader(kilobyte("space_1")))
+	require.NoError(t, err)
+	require.Len(t, request.Event.Raw(), 1000)
+
 	p = large("space_1", untyped)
 	body, err := io.ReadAll(reader(p))
 	require.NoError(t, err)

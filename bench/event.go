@@ -54,6 +54,13 @@ func large(space, eventType string) payload {
 	return p
 }
 
+// kilobyte is an event of 1 KB.
+func kilobyte(space string) payload {
+	p := newPayload(space, typed)
+	p.padding = 1000 - (len(p.head) - len(formHead)) - (len(p.tail) - len(formTail))
+	return p
+}
+
 func newPayload(space, eventType string) payload {
 	id := eventPrefix + strconv.FormatInt(eventNumber.Add(1), 10)
 	return payload{

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -26,14 +25,7 @@ import (
 
 const name = "courier"
 
-// memoryLimit is when the garbage collector begins to work harder, in bytes, so that bursts of
-// large events leave the machine its memory. GOMEMLIMIT sets another.
-const memoryLimit = 320 << 20
-
 func main() {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// After the first signal a second one kills.
 	context.AfterFunc(ctx, stop)
@@ -65,6 +57,9 @@ func run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	log := app.NewLogger(os.Stderr)
+	if err := limitMemory(); err != nil {
+		log.Warn("the garbage collector has no limit", "error", err)
+	}
 	c, err := load(s)
 	if err != nil {
 		return err
