@@ -15,6 +15,7 @@ import (
 	"github.com/gitbook-courier/courier/internal/codec"
 	"github.com/gitbook-courier/courier/starter/api"
 	"github.com/gitbook-courier/courier/starter/codecserver"
+	"github.com/gitbook-courier/courier/starter/configscreen"
 	"github.com/gitbook-courier/courier/starter/ingress"
 	"github.com/gitbook-courier/courier/starter/respond"
 	"github.com/gitbook-courier/courier/starter/server"
@@ -27,6 +28,7 @@ var Starter = fx.Module("starter",
 		newIngressStore,
 		func(s *deliveries.Store) api.Deliveries { return s },
 		func(h *deliveries.Holds) api.Destinations { return h },
+		newScreen,
 		ingress.New,
 		api.NewAPI,
 		newCodecServer,
@@ -41,6 +43,10 @@ var Starter = fx.Module("starter",
 func newServer(o Options, in *ingress.Ingress, a *api.API, c *codecserver.Server, ready readiness, down fx.Shutdowner) *server.Server {
 	rooms := server.Rooms{Ingress: in, API: a, Codec: c, Ready: ready}
 	return server.New(o.Config, rooms, o.Logger, time.Now, func() { _ = down.Shutdown(fx.ExitCode(1)) })
+}
+
+func newScreen(c config.Config) (ingress.Screen, error) {
+	return configscreen.New(c.GitBookAPI, c.EgressProxy.Reveal())
 }
 
 func newCodecServer(p *codec.Codec, c config.Config, log *slog.Logger) *codecserver.Server {

@@ -21,6 +21,9 @@ const (
 	// DefaultListen is the address of the starter, which only this machine can reach.
 	DefaultListen = "127.0.0.1:8080"
 
+	// DefaultGitBookAPI is GitBook's own.
+	DefaultGitBookAPI = "https://api.gitbook.com"
+
 	// DefaultMaxBodyBytes is the largest body of an incoming request, in bytes: 1 MiB.
 	DefaultMaxBodyBytes = 1 << 20
 
@@ -104,6 +107,11 @@ type Config struct {
 	// and secret come from GitBook. Nil, the default, differs from empty: nil accepts events of any
 	// installation and makes none a destination; an empty list accepts none.
 	Installations []Installation `yaml:"installations"`
+
+	// GitBookAPI is the address of GitBook's API, to which the settings screen saves: an http or https
+	// URL without user, query and fragment. A save with another address is refused, because the
+	// tokens that come with it would go there. Defaults to https://api.gitbook.com.
+	GitBookAPI string `yaml:"gitbook_api"`
 
 	// Sources are the senders of POST /webhooks/{source}.
 	Sources []Source `yaml:"sources"`
@@ -269,6 +277,7 @@ type Destination struct {
 func Default() Config {
 	return Config{
 		Listen:          DefaultListen,
+		GitBookAPI:      DefaultGitBookAPI,
 		UnknownPatience: DefaultUnknownPatience,
 		Worker:          WorkerSeparate,
 		MaxBodyBytes:    DefaultMaxBodyBytes,

@@ -14,6 +14,7 @@ func (v *validator) server(c Config) {
 	v.access(c)
 	v.tls(c.TLS)
 	v.encryption(c)
+	v.gitBookAPI(c.GitBookAPI)
 	v.egressProxy(c.EgressProxy.Reveal())
 	if c.Worker != WorkerSeparate && c.Worker != WorkerEmbedded {
 		v.add("worker", c.Worker, "is neither %s nor %s", WorkerSeparate, WorkerEmbedded)
@@ -123,5 +124,16 @@ func (v *validator) egressProxy(raw string) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5" || u.Hostname() == "" {
 		v.add("egress_proxy", "", "is not an http, https or socks5 URL with a host")
+	}
+}
+
+func (v *validator) gitBookAPI(raw string) {
+	u, err := url.Parse(raw)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		v.add("gitbook_api", "", "is not an http or https URL with a host, such as %s", DefaultGitBookAPI)
+		return
+	}
+	if u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(raw, "#") {
+		v.add("gitbook_api", "", "has a user, a query or a fragment; leave it out")
 	}
 }

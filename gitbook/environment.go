@@ -1,10 +1,14 @@
 package gitbook
 
-import "log/slog"
+import (
+	"encoding/json"
+	"log/slog"
+)
 
 // Environment is what Courier keeps of an IntegrationEnvironment: which installation an event
 // belongs to, where it wants its webhooks, and which types it has switched on. GitBook's API tokens
-// and signing secrets are never read out of the JSON, so they cannot be passed on by mistake.
+// and signing secrets are read by those alone who ask for them with Field, so they are not passed on
+// by mistake.
 type Environment struct {
 	// InstallationID is installation.id; empty when there is none.
 	InstallationID string
@@ -14,6 +18,8 @@ type Environment struct {
 	// they know the address alone.
 	webhook  func() Webhook
 	switches map[string]bool
+	// raw is a function for the same reason.
+	raw func() []byte
 }
 
 // ParseEnvironment reads one JSON object as an environment. What is missing or of another kind than
@@ -27,6 +33,7 @@ func ParseEnvironment(data []byte) (Environment, error) {
 	environment := Environment{
 		InstallationID: stringAt(installation, "id"),
 		switches:       make(map[string]bool),
+		raw:            func() []byte { return data },
 	}
 	webhook := Webhook{
 		URL:    stringAt(installation, "configuration", "webhookUrl"),
@@ -44,6 +51,16 @@ func ParseEnvironment(data []byte) (Environment, error) {
 		environment.switches[string(name)] = string(value) == "true"
 	}
 	return environment, nil
+}
+
+// Field returns the value that the names of path lead to from object to object, in JSON exactly as
+// it came. It returns false when there is no such member. The environment has API tokens and
+// secrets: the value must not be changed, and is for the request that it came with alone.
+func (e Environment) Field(path ...string) (json.RawMessage, bool) {
+	if e.raw == nil {
+		return nil, false
+	}
+	return lookup(e.raw(), path...)
 }
 
 // Webhook returns where the installation wants events of a type delivered. It returns false when

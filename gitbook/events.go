@@ -19,6 +19,10 @@ const (
 	EventSpaceContentUpdated = "space_content_updated"
 )
 
+// EventUIRender asks for the drawing of a component, such as the integration's settings, in the
+// answer. It is sent to the integration alone and has no webhook.
+const EventUIRender = "ui_render"
+
 // MaxEventIDLength is the greatest length of an event id, in bytes.
 const MaxEventIDLength = 255
 
@@ -51,7 +55,7 @@ func EventTypes() []string {
 		"space_installation_setup",
 		"space_visibility_updated",
 		"task",
-		"ui_render",
+		EventUIRender,
 	}
 }
 

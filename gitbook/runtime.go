@@ -1,13 +1,16 @@
 package gitbook
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"mime/multipart"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 )
 
@@ -189,7 +192,7 @@ func UnhandledAnswer(e Event) (status int, message string) {
 		return http.StatusBadRequest, "Integration does not handle tasks"
 	case "fetch_published_script", "fetch_visitor_authentication":
 		return http.StatusBadRequest, "Integration does not handle " + e.Type
-	case "ui_render":
+	case EventUIRender:
 		return http.StatusNotFound, "Component " + e.idText("componentId") + " not found"
 	}
 	if strings.HasPrefix(e.Type, "content_compute_") {
@@ -198,11 +201,55 @@ func UnhandledAnswer(e Event) (status int, message string) {
 	return http.StatusNotAcceptable, `Integration does not handle "` + e.Type + `" events`
 }
 
-// idText is a string member as JavaScript would print it, "undefined" when the event has none.
+// idText is a member as JavaScript would print it, "undefined" when the event has none.
 func (e Event) idText(name string) string {
 	raw, _ := e.Field(name)
-	if text, ok := decodeString(raw); ok {
-		return text
+	return JavaScriptText(raw)
+}
+
+// JavaScriptText is a JSON value in the words in which GitBook's runtime, which is written in
+// JavaScript, puts it into a text: a string without quotation marks, "undefined" for nil,
+// "[object Object]" for an object.
+func JavaScriptText(raw json.RawMessage) string {
+	if raw == nil {
+		return "undefined"
 	}
-	return "undefined"
+	var value any
+	if json.Unmarshal(raw, &value) != nil {
+		return ""
+	}
+	return javaScriptText(value)
+}
+
+func javaScriptText(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return "null"
+	case string:
+		return v
+	case bool:
+		return strconv.FormatBool(v)
+	case float64:
+		return javaScriptNumber(v)
+	case []any:
+		texts := make([]string, len(v))
+		for i, element := range v {
+			if element != nil { // An array prints null as nothing.
+				texts[i] = javaScriptText(element)
+			}
+		}
+		return strings.Join(texts, ",")
+	default:
+		return "[object Object]"
+	}
+}
+
+// javaScriptNumber is a number without an exponent up to 1e21, as ECMAScript has it.
+func javaScriptNumber(v float64) string {
+	if size := math.Abs(v); v == 0 || size >= 1e-6 && size < 1e21 {
+		return strconv.FormatFloat(v+0, 'f', -1, 64)
+	}
+	text := strconv.FormatFloat(v, 'e', -1, 64)
+	// Go writes two digits at least: 1e-07.
+	return strings.NewReplacer("e-0", "e-", "e+0", "e+").Replace(text)
 }

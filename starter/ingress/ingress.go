@@ -1,6 +1,6 @@
 // Package ingress takes GitBook's events in: it verifies signatures, parses the request, chooses
-// the destinations and has every delivery stored before it answers. It knows nothing of tokens, nor
-// of how deliveries are sent.
+// the destinations and has every delivery stored before it answers. Only the settings screen is
+// answered at once. It knows nothing of tokens, nor of how deliveries are sent.
 package ingress
 
 import (
@@ -40,10 +40,18 @@ type Store interface {
 	Start(context.Context, deliveries.NewDelivery) (started bool, err error)
 }
 
+// Screen is the integration's settings screen; *configscreen.Screen is one.
+type Screen interface {
+	// Answer is the JSON with which an event is answered, or false when it does not ask for the
+	// screen.
+	Answer(context.Context, gitbook.Event, gitbook.Environment) (answer any, asked bool, err error)
+}
+
 // Ingress serves the two event routes.
 type Ingress struct {
 	config  config.Config
 	store   Store
+	screen  Screen
 	log     *slog.Logger
 	now     func() time.Time
 	handled map[string]bool
@@ -54,7 +62,7 @@ type Ingress struct {
 }
 
 // New makes the event routes' handlers. now is the clock; it does no I/O.
-func New(c config.Config, store Store, log *slog.Logger, now func() time.Time) *Ingress {
+func New(c config.Config, store Store, screen Screen, log *slog.Logger, now func() time.Time) *Ingress {
 	handled := make(map[string]bool)
 	for _, eventType := range gitbook.DocumentedEvents() {
 		handled[eventType] = true
@@ -68,7 +76,7 @@ func New(c config.Config, store Store, log *slog.Logger, now func() time.Time) *
 	json := form
 	json.MediaType = "application/json"
 	observe := func(time.Duration, error) {}
-	return &Ingress{config: c, store: store, log: log, now: now, handled: handled, form: form, json: json, observe: observe}
+	return &Ingress{config: c, store: store, screen: screen, log: log, now: now, handled: handled, form: form, json: json, observe: observe}
 }
 
 // Observe has f called with how long the store took for each delivery, and with its error. It is
@@ -107,6 +115,12 @@ func (in *Ingress) runtime(w http.ResponseWriter, r *http.Request) error {
 	}
 	if !in.accepts(installation) {
 		return respond.NewError(http.StatusForbidden, fmt.Sprintf("installation %q is not among the configuration's installations", installation))
+	}
+	if answer, asked, err := in.screen.Answer(r.Context(), event, environment); asked || err != nil {
+		if err == nil {
+			respond.JSON(w, http.StatusOK, answer)
+		}
+		return err
 	}
 	return in.accept(w, r, event, installation, environment)
 }

@@ -80,6 +80,20 @@ func (s *memory) Start(_ context.Context, n deliveries.NewDelivery) (bool, error
 	return !stored, nil
 }
 
+// screen is a settings screen that answers events of the component "config".
+type screen struct {
+	answer any
+	err    error
+}
+
+func (s screen) Answer(_ context.Context, event gitbook.Event, _ gitbook.Environment) (answer any, asked bool, err error) {
+	id, _ := event.Field("componentId")
+	return s.answer, string(id) == `"config"`, s.err
+}
+
+// noScreen has no settings.
+var noScreen = screen{answer: map[string]string{"type": "complete"}}
+
 // newHandler serves the two routes, and holds its answers against the OpenAPI document.
 func newHandler(t *testing.T, yaml string) (http.Handler, *memory) {
 	t.Helper()
@@ -99,7 +113,7 @@ func newRoutesBefore(t *testing.T, yaml string, s ingress.Store) http.Handler {
 	c, err := config.Parse([]byte(yaml), "courier.yaml", config.Options{})
 	require.NoError(t, err)
 	log := slog.New(slog.DiscardHandler)
-	in := ingress.New(c, s, log, func() time.Time { return noon })
+	in := ingress.New(c, s, noScreen, log, func() time.Time { return noon })
 	guard := func(next http.Handler) http.Handler {
 		return access.Require(log, c.Access.ForEvents(), access.EventKeys, next)
 	}
@@ -191,6 +205,18 @@ func TestAnswersOfTheRuntimeRoute(t *testing.T) {
 		{
 			"stored", func(t *testing.T) *http.Request { return eventRequest(t, content) },
 			ok("evt_1@search-index", "evt_1@one-space"),
+		},
+		{
+			"the settings screen", func(t *testing.T) *http.Request {
+				return eventRequest(t, `{"eventId":"evt_1","type":"ui_render","componentId":"config","installationId":"inst_1"}`)
+			},
+			want{status: 200, body: `{"type":"complete"}`, contentType: "application/json", header: map[string]string{"Courier-Delivery": ""}},
+		},
+		{
+			"the settings screen of an installation that is not accepted", func(t *testing.T) *http.Request {
+				return runtimeRequest(t, field{"event", `{"eventId":"evt_1","type":"ui_render","componentId":"config","installationId":"inst_9"}`}, field{"environment", "{}"})
+			},
+			refused(403, `installation \"inst_9\" is not among the configuration's installations`),
 		},
 		{
 			"nothing wants it", func(t *testing.T) *http.Request {
@@ -286,9 +312,9 @@ func TestAnswersOfTheRuntimeRoute(t *testing.T) {
 		},
 		{
 			"ui_render", func(t *testing.T) *http.Request {
-				return eventRequest(t, `{"eventId":"evt_1","type":"ui_render","componentId":"config"}`)
+				return eventRequest(t, `{"eventId":"evt_1","type":"ui_render","componentId":"other"}`)
 			},
-			refused(404, "Component config not found"),
+			refused(404, "Component other not found"),
 		},
 		{
 			"not multipart", func(t *testing.T) *http.Request {

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gitbook-courier/courier/config"
+	"github.com/gitbook-courier/courier/gitbook"
 	"github.com/gitbook-courier/courier/internal/apitest"
 	"github.com/gitbook-courier/courier/internal/codec"
 	"github.com/gitbook-courier/courier/internal/seal"
@@ -25,10 +26,17 @@ import (
 	"github.com/gitbook-courier/courier/starter/openapi"
 )
 
+// noScreen is asked for nothing.
+type noScreen struct{}
+
+func (noScreen) Answer(context.Context, gitbook.Event, gitbook.Environment) (answer any, asked bool, err error) {
+	return nil, false, nil
+}
+
 // testRooms are the real rooms in front of that store.
 func testRooms(c config.Config, keys *seal.Keyring, store ingress.Store, ready func(context.Context) error, log *slog.Logger) Rooms {
 	return Rooms{
-		Ingress: ingress.New(c, store, log, time.Now),
+		Ingress: ingress.New(c, store, noScreen{}, log, time.Now),
 		API:     api.NewAPI(nil, nil, log),
 		Codec:   codecserver.NewServer(codec.New(keys, false), nil, log),
 		Ready:   ready,
