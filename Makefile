@@ -12,6 +12,8 @@ FUZZTIME ?= 50000x
 # From the same commit these give the same programs, on any machine: no cgo, no paths, no clock. The Dockerfile has
 # the same line, and .ci/run compares.
 REPRODUCIBLE := CGO_ENABLED=0 GOFLAGS="-trimpath -buildvcs=false -ldflags=-s"
+# Tells the programs their commit, which the flags above keep from them.
+STAMP := -ldflags="-s -X github.com/gitbook-courier/courier/internal/version.commit=$(shell git rev-parse --short=12 HEAD 2>/dev/null)"
 # For how long, and with which seed, the soak disturbs.
 SOAK ?= 10m
 SEED ?= 1
@@ -26,13 +28,13 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
 
 build: ## Build the programs into bin/, byte for byte the same from the same commit
-	$(REPRODUCIBLE) go build -o bin/ ./starter ./worker
-	$(REPRODUCIBLE) go -C standalone build -o ../bin/courier .
+	$(REPRODUCIBLE) go build $(STAMP) -o bin/ ./starter ./worker
+	$(REPRODUCIBLE) go -C standalone build $(STAMP) -o ../bin/courier .
 
-standalone: ## Run all of Courier in one process: Temporal and its UI, worker, starter, on SQLite
+standalone: ## Run all of Courier in one process (LISTEN=127.0.0.1:8090 moves its address; FLAGS="--ui-listen …" the others)
 	@# Built first, because "go run" would call an orderly stop by Ctrl-C an error.
 	go -C standalone build -o ../bin/courier .
-	@cd standalone && exec ../bin/courier
+	@cd standalone && exec ../bin/courier $(if $(LISTEN),--listen $(LISTEN)) $(FLAGS)
 
 # The race detector watches our own code in the root; under it the embedded server is many times slower.
 test: ## Test all modules, end to end included

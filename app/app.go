@@ -25,10 +25,13 @@ import (
 	"github.com/gitbook-courier/courier/deliveries"
 	"github.com/gitbook-courier/courier/internal/codec"
 	"github.com/gitbook-courier/courier/internal/seal"
+	"github.com/gitbook-courier/courier/internal/version"
 )
 
 // Options are what a program brings along.
 type Options struct {
+	// Name is the program's.
+	Name string
 	// Config is the validated configuration.
 	Config config.Config
 	// Temporal says how to reach Temporal. See TemporalOptions.
@@ -71,6 +74,8 @@ func Run(ctx context.Context, o Options, program Program) error {
 		}
 		return dig.RootCause(err)
 	}
+	v := version.Of()
+	o.Logger.InfoContext(ctx, "started", "program", o.Name, "version", v.Version, "commit", v.Commit, "temporal", v.Temporal)
 	var err error
 	select {
 	case <-ctx.Done():

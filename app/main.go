@@ -43,12 +43,15 @@ func Main(name string, args []string, program Program) int {
 }
 
 func run(ctx context.Context, name string, args []string, program Program) error {
-	flags := flag.NewFlagSet(name, flag.ContinueOnError)
-	file := ConfigFlag(flags)
-	if err := Parse(flags, args); err != nil {
+	flags := NewFlags(name)
+	file := flags.Config()
+	var options config.Options
+	flags.Listen(&options)
+	if err := flags.Parse(args, os.Stdout); err != nil {
 		return err
 	}
-	c, err := config.Load(*file, config.Options{})
+	log := NewLogger(os.Stderr)
+	c, err := config.Load(*file, options)
 	if err != nil {
 		return err
 	}
@@ -56,35 +59,17 @@ func run(ctx context.Context, name string, args []string, program Program) error
 	if err != nil {
 		return fmt.Errorf("TEMPORAL_* settings: %w", err)
 	}
-	return Run(ctx, Options{Config: c, Temporal: temporal, Logger: NewLogger(os.Stderr)}, program)
-}
-
-// ConfigFlag defines --config, whose default is COURIER_CONFIG.
-func ConfigFlag(flags *flag.FlagSet) *string {
-	return flags.String("config", os.Getenv("COURIER_CONFIG"), "the configuration `file`; without one the defaults apply (COURIER_CONFIG)")
-}
-
-// errUsage is a command line that was refused; flag has said why.
-var errUsage = errors.New("usage")
-
-// Parse parses a command line that takes flags alone.
-func Parse(flags *flag.FlagSet, args []string) error {
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
-		}
-		return errUsage
+	if err := Run(ctx, Options{Name: name, Config: c, Temporal: temporal, Logger: log}, program); err != nil {
+		return err
 	}
-	if flags.NArg() > 0 {
-		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	}
+	log.InfoContext(ctx, "stopped")
 	return nil
 }
 
 // Exit says what went wrong and returns the exit code for it.
 func Exit(stderr io.Writer, name string, err error) int {
 	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
+	case err == nil, errors.Is(err, flag.ErrHelp), errors.Is(err, errVersion):
 		return 0
 	case errors.Is(err, errUsage):
 		return 2

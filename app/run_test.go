@@ -19,6 +19,7 @@ import (
 	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/deliveries"
 	"github.com/gitbook-courier/courier/internal/codec"
+	"github.com/gitbook-courier/courier/internal/version"
 )
 
 // output is a log that a test waits for.
@@ -70,6 +71,7 @@ func TestProgramsWaitForTemporal(t *testing.T) {
 			require.Eventually(t, func() bool { return log.has("waiting for Temporal") }, 20*time.Second, 10*time.Millisecond)
 			cancel()
 			require.NoError(t, <-ended)
+			require.True(t, log.has("msg=started") && log.has(version.Number), "%s", log)
 		})
 	}
 }
@@ -97,7 +99,7 @@ func TestRunSaysWhyItCannotBegin(t *testing.T) {
 
 func TestExitCodes(t *testing.T) {
 	t.Parallel()
-	for code, errs := range map[int][]error{0: {nil, flag.ErrHelp}, 1: {errors.New("broken")}, 2: {errUsage}} {
+	for code, errs := range map[int][]error{0: {nil, flag.ErrHelp, errVersion}, 1: {errors.New("broken")}, 2: {errUsage}} {
 		for _, err := range errs {
 			var stderr strings.Builder
 			require.Equal(t, code, Exit(&stderr, "worker", err))
@@ -106,24 +108,38 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-func TestParse(t *testing.T) {
-	t.Parallel()
-	parse := func(args ...string) (string, error) {
-		flags := flag.NewFlagSet("worker", flag.ContinueOnError)
+func TestFlags(t *testing.T) {
+	parse := func(args ...string) (file, listen, printed string, err error) {
+		var out strings.Builder
+		flags := NewFlags("courier-worker")
 		flags.SetOutput(&strings.Builder{})
-		file := ConfigFlag(flags)
-		err := Parse(flags, args)
-		return *file, err
+		var o config.Options
+		config := flags.Config()
+		flags.Listen(&o)
+		err = flags.Parse(args, &out)
+		return *config, o.Listen, out.String(), err
 	}
-	file, err := parse("--config", "courier.yaml")
+	file, listen, _, err := parse("--config", "courier.yaml", "--listen", "127.0.0.1:1")
 	require.NoError(t, err)
 	require.Equal(t, "courier.yaml", file)
-	_, err = parse("--unknown")
+	require.Equal(t, "127.0.0.1:1", listen)
+	_, _, _, err = parse("--unknown")
 	require.ErrorIs(t, err, errUsage)
-	_, err = parse("more")
+	_, _, _, err = parse("more")
 	require.EqualError(t, err, `unexpected argument "more"`)
-	_, err = parse("--help")
+	_, _, _, err = parse("--help")
 	require.ErrorIs(t, err, flag.ErrHelp)
+	_, _, printed, err := parse("--version")
+	require.ErrorIs(t, err, errVersion)
+	require.Regexp(t, `^courier-worker \d+\.\d+\.\d+(-dev)?, commit \S+, Temporal .+\n$`, printed)
+
+	t.Setenv("COURIER_LISTEN", "127.0.0.1:2")
+	_, listen, _, err = parse()
+	require.NoError(t, err)
+	require.Equal(t, "127.0.0.1:2", listen)
+	_, listen, _, err = parse("--listen", "127.0.0.1:1")
+	require.NoError(t, err)
+	require.Equal(t, "127.0.0.1:1", listen, "the flag wins")
 }
 
 func TestMainRefusesAConfiguration(t *testing.T) {

@@ -30,6 +30,9 @@ type Options struct {
 	// when the file has none. It must be seal.KeySize bytes.
 	SealingKey []byte
 
+	// Listen, when not empty, takes the place of the file's listen.
+	Listen string
+
 	// readFile returns the content of the file that a value refers to. Defaults to readRegularFile.
 	readFile func(path string) ([]byte, error)
 }
@@ -74,6 +77,10 @@ func Parse(data []byte, name string, opts Options) (Config, error) {
 	if root != nil {
 		d.lines[""] = root.Line
 		d.decode(root, "", reflect.ValueOf(&cfg).Elem())
+	}
+	if opts.Listen != "" {
+		cfg.Listen = opts.Listen
+		delete(d.lines, "listen")
 	}
 	if opts.SealingKey != nil {
 		cfg.SealingKeys = append(cfg.SealingKeys, Secret(base64.StdEncoding.EncodeToString(opts.SealingKey)))

@@ -153,6 +153,15 @@ func TestParseOfNothingIsTheDefault(t *testing.T) {
 	}
 }
 
+func TestListenOfTheCommandLineWins(t *testing.T) {
+	t.Parallel()
+	cfg, err := Parse([]byte("listen: 127.0.0.1:80"), "courier.yaml", Options{Listen: "127.0.0.1:81"})
+	require.NoError(t, err)
+	require.Equal(t, "127.0.0.1:81", cfg.Listen)
+	_, err = Parse([]byte("listen: 127.0.0.1:80"), "courier.yaml", Options{Listen: "0.0.0.0:80"})
+	require.ErrorContains(t, err, "access.tokens: is required, because listen is not a loopback address")
+}
+
 // The two mean the opposite of each other, so neither may turn into the other.
 func TestParseTellsNoInstallationsFromNoneGiven(t *testing.T) {
 	t.Parallel()

@@ -6,7 +6,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -35,18 +34,20 @@ func main() {
 // settings are the flags, each with its environment variable.
 type settings struct {
 	config, data, uiListen, temporalListen, demoListen string
+	// options are those that win over the configuration file.
+	options config.Options
 }
 
 func parse(args []string) (settings, error) {
 	var s settings
-	flags := flag.NewFlagSet(name, flag.ContinueOnError)
-	file := app.ConfigFlag(flags)
-	env := func(variable, byDefault string) string { return cmp.Or(os.Getenv(variable), byDefault) }
-	flags.StringVar(&s.data, "data", env("COURIER_DATA", "data"), "the `folder` of the database and the keys (COURIER_DATA)")
-	flags.StringVar(&s.uiListen, "ui-listen", env("COURIER_UI_LISTEN", "127.0.0.1:8233"), "the Temporal UI's `address` (COURIER_UI_LISTEN)")
-	flags.StringVar(&s.temporalListen, "temporal-listen", env("COURIER_TEMPORAL_LISTEN", "127.0.0.1:7233"), "Temporal's gRPC `address` (COURIER_TEMPORAL_LISTEN)")
-	flags.StringVar(&s.demoListen, "demo-listen", "127.0.0.1:9000", "the demo receiver's `address`, used without a configuration file")
-	err := app.Parse(flags, args)
+	flags := app.NewFlags(name)
+	file := flags.Config()
+	flags.Listen(&s.options)
+	flags.Variable(&s.data, "data", "COURIER_DATA", "data", "the `folder` of the database and the keys")
+	flags.Variable(&s.uiListen, "ui-listen", "COURIER_UI_LISTEN", "127.0.0.1:8233", "the Temporal UI's `address`")
+	flags.Variable(&s.temporalListen, "temporal-listen", "COURIER_TEMPORAL_LISTEN", "127.0.0.1:7233", "Temporal's gRPC `address`")
+	flags.Variable(&s.demoListen, "demo-listen", "COURIER_DEMO_LISTEN", "127.0.0.1:9000", "the demo receiver's `address`, used without a configuration file")
+	err := flags.Parse(args, os.Stdout)
 	s.config = *file
 	return s, err
 }
@@ -57,6 +58,11 @@ func run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	log := app.NewLogger(os.Stderr)
+	defer func() {
+		if err == nil {
+			log.InfoContext(ctx, "stopped")
+		}
+	}()
 	if err := limitMemory(); err != nil {
 		log.Warn("the garbage collector has no limit", "error", err)
 	}
@@ -77,6 +83,7 @@ func run(ctx context.Context, args []string) (err error) {
 		defer stop()
 	}
 	return app.Run(ctx, app.Options{
+		Name:     name,
 		Config:   c,
 		Temporal: temporal.ClientOptions(),
 		Logger:   log,
@@ -92,7 +99,9 @@ func load(s settings) (config.Config, error) {
 	if err != nil {
 		return config.Config{}, err
 	}
-	return config.Load(s.config, config.Options{SealingKey: key})
+	options := s.options
+	options.SealingKey = key
+	return config.Load(s.config, options)
 }
 
 func startEngine(ctx context.Context, s settings, c config.Config, log *slog.Logger) (*engine.Engine, error) {

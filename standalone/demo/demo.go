@@ -48,7 +48,7 @@ type Receiver struct {
 func Start(addr, secret string, out io.Writer) (*Receiver, error) {
 	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("the demo receiver's port %s is taken by another process", addr)
+		return nil, fmt.Errorf("the demo receiver's port %s is taken by another process; set --demo-listen or COURIER_DEMO_LISTEN", addr)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("demo receiver: %w", err)

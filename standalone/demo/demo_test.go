@@ -146,7 +146,7 @@ func TestStartNamesTakenPort(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { _ = taken.Close() }()
 	_, err = Start(taken.Addr().String(), secret, &bytes.Buffer{})
-	require.EqualError(t, err, "the demo receiver's port "+taken.Addr().String()+" is taken by another process")
+	require.EqualError(t, err, "the demo receiver's port "+taken.Addr().String()+" is taken by another process; set --demo-listen or COURIER_DEMO_LISTEN")
 }
 
 // Ensure that nothing a terminal obeys gets through, whatever comes in.

@@ -37,9 +37,9 @@ destinations:
 		give []string
 		want []string // a pattern for each line
 	}{
-		{"HTTP port", []string{"--config", httpTaken}, []string{`listen: ` + taken + ` is taken by another process; choose another address`}},
-		{"UI port", []string{"--config", fine, "--ui-listen", taken}, []string{`the UI port ` + taken + ` is taken by another process; set COURIER_UI_LISTEN`}},
-		{"Temporal's port", []string{"--config", fine, "--temporal-listen", taken}, []string{`the Temporal port ` + taken + ` is taken by another process; set COURIER_TEMPORAL_LISTEN`}},
+		{"HTTP port", []string{"--config", httpTaken}, []string{`listen: ` + taken + ` is taken by another process; choose another address with --listen, COURIER_LISTEN or the key listen`}},
+		{"UI port", []string{"--config", fine, "--ui-listen", taken}, []string{`the UI port ` + taken + ` is taken by another process; set --ui-listen or COURIER_UI_LISTEN`}},
+		{"Temporal's port", []string{"--config", fine, "--temporal-listen", taken}, []string{`the Temporal port ` + taken + ` is taken by another process; set --temporal-listen or COURIER_TEMPORAL_LISTEN`}},
 		{"demo port", []string{"--demo-listen", taken}, []string{`the demo receiver's port ` + taken + ` is taken by another process.*`}},
 		{"folder below a file", []string{"--config", fine, "--data", filepath.Join(file, "data")}, []string{`.*` + file + `.*not a directory.*`}},
 		{"folder in use", []string{"--config", fine, "--data", used}, []string{`the data folder ` + used + ` is in use by another process.*; stop that one or set COURIER_DATA to another folder`}},

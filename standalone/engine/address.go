@@ -43,7 +43,7 @@ func reserve(o Options) (_ addresses, ui net.Listener, err error) {
 	}
 
 	var a addresses
-	if a.frontend, err = probe("Temporal", o.TemporalListen, "COURIER_TEMPORAL_LISTEN"); err != nil {
+	if a.frontend, err = probe("Temporal", o.TemporalListen, "--temporal-listen or COURIER_TEMPORAL_LISTEN"); err != nil {
 		return a, nil, err
 	}
 	for _, internal := range []**net.TCPAddr{&a.history, &a.matching, &a.worker} {
@@ -52,7 +52,7 @@ func reserve(o Options) (_ addresses, ui net.Listener, err error) {
 		}
 	}
 	if o.UIListen != "" {
-		ui, err = listen("UI", o.UIListen, "COURIER_UI_LISTEN")
+		ui, err = listen("UI", o.UIListen, "--ui-listen or COURIER_UI_LISTEN")
 	}
 	return a, ui, err
 }

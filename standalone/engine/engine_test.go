@@ -240,32 +240,32 @@ func TestStartRefusesWhatCannotWork(t *testing.T) {
 		{
 			name:    "Temporal port taken",
 			give:    func(o *Options) { o.TemporalListen = address },
-			wantErr: "the Temporal port " + address + " is taken by another process; set COURIER_TEMPORAL_LISTEN",
+			wantErr: "the Temporal port " + address + " is taken by another process; set --temporal-listen or COURIER_TEMPORAL_LISTEN",
 		},
 		{
 			name:    "UI port taken",
 			give:    func(o *Options) { o.UIListen = address },
-			wantErr: "the UI port " + address + " is taken by another process; set COURIER_UI_LISTEN",
+			wantErr: "the UI port " + address + " is taken by another process; set --ui-listen or COURIER_UI_LISTEN",
 		},
 		{
 			name:    "address without port",
 			give:    func(o *Options) { o.TemporalListen = "127.0.0.1" },
-			wantErr: `the Temporal address "127.0.0.1" is not host:port; set COURIER_TEMPORAL_LISTEN`,
+			wantErr: `the Temporal address "127.0.0.1" is not host:port; set --temporal-listen or COURIER_TEMPORAL_LISTEN`,
 		},
 		{
 			name:    "address with a name",
 			give:    func(o *Options) { o.UIListen = "example.com:80" },
-			wantErr: `the UI address "example.com:80" needs an IP address or localhost as its host; set COURIER_UI_LISTEN`,
+			wantErr: `the UI address "example.com:80" needs an IP address or localhost as its host; set --ui-listen or COURIER_UI_LISTEN`,
 		},
 		{
 			name:    "address without host",
 			give:    func(o *Options) { o.UIListen = ":80" },
-			wantErr: `the UI address ":80" needs an IP address or localhost as its host; set COURIER_UI_LISTEN`,
+			wantErr: `the UI address ":80" needs an IP address or localhost as its host; set --ui-listen or COURIER_UI_LISTEN`,
 		},
 		{
 			name:    "port too large",
 			give:    func(o *Options) { o.UIListen = "127.0.0.1:65536" },
-			wantErr: `the UI address "127.0.0.1:65536" needs a port from 0 to 65535; set COURIER_UI_LISTEN`,
+			wantErr: `the UI address "127.0.0.1:65536" needs a port from 0 to 65535; set --ui-listen or COURIER_UI_LISTEN`,
 		},
 		{
 			name:    "folder below a file",

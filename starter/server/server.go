@@ -72,7 +72,7 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.http.Addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("listen: %s is taken by another process; choose another address", s.http.Addr)
+		return fmt.Errorf("listen: %s is taken by another process; choose another address with --listen, COURIER_LISTEN or the key listen", s.http.Addr)
 	}
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)

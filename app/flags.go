@@ -1,0 +1,69 @@
+package app
+
+import (
+	"cmp"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/gitbook-courier/courier/config"
+	"github.com/gitbook-courier/courier/internal/version"
+)
+
+var (
+	// errUsage is a command line that was refused; flag has said why.
+	errUsage = errors.New("usage")
+	// errVersion is a command line that asked for the version, which was printed.
+	errVersion = errors.New("version")
+)
+
+// Flags are a program's flags. Each has an environment variable, which counts where the flag is not
+// given, and --version is among them.
+type Flags struct {
+	*flag.FlagSet
+	version bool
+}
+
+// NewFlags makes the flags of the program of that name.
+func NewFlags(name string) *Flags {
+	f := &Flags{FlagSet: flag.NewFlagSet(name, flag.ContinueOnError)}
+	f.BoolVar(&f.version, "version", false, "print the version, the commit and Temporal's version, and exit")
+	return f
+}
+
+// Variable defines a flag that an environment variable sets too.
+func (f *Flags) Variable(value *string, name, variable, byDefault, usage string) {
+	f.StringVar(value, name, cmp.Or(os.Getenv(variable), byDefault), usage+" ("+variable+")")
+}
+
+// Config defines --config.
+func (f *Flags) Config() *string {
+	file := new(string)
+	f.Variable(file, "config", "COURIER_CONFIG", "", "the configuration `file`; without one the defaults apply")
+	return file
+}
+
+// Listen defines --listen, which wins over the configuration file.
+func (f *Flags) Listen(o *config.Options) {
+	f.Variable(&o.Listen, "listen", "COURIER_LISTEN", "", "the starter's `address`, instead of the key listen, which is "+config.DefaultListen+" by default")
+}
+
+// Parse parses a command line that takes flags alone. It prints the version if that was asked for.
+func (f *Flags) Parse(args []string, stdout io.Writer) error {
+	if err := f.FlagSet.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return errUsage
+	}
+	if f.version {
+		fmt.Fprintln(stdout, f.Name(), version.Of())
+		return errVersion
+	}
+	if f.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", f.Arg(0))
+	}
+	return nil
+}
