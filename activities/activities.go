@@ -41,6 +41,8 @@ type Options struct {
 	// those to targets with AllowPrivate; empty for none. It may hold a password, and the
 	// Activities do not keep it.
 	EgressProxy string
+	// Attempted, when not nil, is told of every request that was made.
+	Attempted func(destination string, attempt Attempt)
 	// Worker is the identity that the attempt log shows.
 	Worker string
 	// Now is the clock. Defaults to time.Now.
@@ -89,6 +91,9 @@ func New(o Options) *Activities {
 	if o.Random == nil {
 		o.Random = rand.Float64
 	}
+	if o.Attempted == nil {
+		o.Attempted = func(string, Attempt) {}
+	}
 	public := newTransport(newDialer(), newGuard(), o.EgressProxy)
 	o.EgressProxy = ""
 	a := &Activities{Options: o, public: public, private: newTransport(newDialer(), nil, ""), lanes: newLanes(), outcomes: newOutcomes(), limiters: make(map[string]*limiter)}
@@ -98,6 +103,16 @@ func New(o Options) *Activities {
 		}
 	}
 	return a
+}
+
+// ExpressLanes says of each configured destination whether a delivery may make its first attempt in
+// the express lane now.
+func (a *Activities) ExpressLanes() map[string]bool {
+	open := make(map[string]bool, len(a.Destinations))
+	for name := range a.Destinations {
+		open[name] = a.lanes.isOpen(name, a.Now())
+	}
+	return open
 }
 
 // Register registers the activities under the names of their methods.

@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -40,16 +41,25 @@ func (l *lanes) enter(destination string, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	lane := l.lane(destination)
-	if now.Before(lane.closed) || len(lane.underWay) >= laneWidth {
+	if !lane.isOpen(now) {
 		return false
-	}
-	for _, started := range lane.underWay {
-		if now.Sub(started) > slowAttempt {
-			return false
-		}
 	}
 	lane.underWay = append(lane.underWay, now)
 	return true
+}
+
+// isOpen is whether a request could enter.
+func (l *lanes) isOpen(destination string, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lane(destination).isOpen(now)
+}
+
+func (l *lane) isOpen(now time.Time) bool {
+	if now.Before(l.closed) || len(l.underWay) >= laneWidth {
+		return false
+	}
+	return !slices.ContainsFunc(l.underWay, func(started time.Time) bool { return now.Sub(started) > slowAttempt })
 }
 
 // leave ends what enter began at that time.

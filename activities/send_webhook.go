@@ -338,6 +338,7 @@ func (a *Activities) try(ctx context.Context, w Webhook, target Target, body []b
 	took := a.Now().Sub(entry.StartedAt)
 	entry.DurationMs = took.Milliseconds()
 	entry.Outcome, entry.Error = verdict.outcome, verdict.reason
+	a.Attempted(a.current(w.Destination), *entry)
 	a.Holds.Report(ctx, a.current(w.Destination), !verdict.retry)
 	a.lanes.report(a.current(w.Destination), !verdict.retry, took, a.Now())
 	if verdict.outcome == OutcomeDelivered {

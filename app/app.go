@@ -24,6 +24,7 @@ import (
 	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/deliveries"
 	"github.com/gitbook-courier/courier/internal/codec"
+	"github.com/gitbook-courier/courier/internal/metrics"
 	"github.com/gitbook-courier/courier/internal/seal"
 	"github.com/gitbook-courier/courier/internal/version"
 )
@@ -36,6 +37,9 @@ type Options struct {
 	Config config.Config
 	// Temporal says how to reach Temporal. See TemporalOptions.
 	Temporal client.Options
+	// AdminListen is where metrics and probes are served when the configuration does not say; empty
+	// is nowhere.
+	AdminListen string
 	// Logger takes all logs.
 	Logger *slog.Logger
 	// Failed, when not nil, reports that something outside the modules has ended without which they
@@ -58,7 +62,7 @@ func TemporalOptions() (client.Options, error) {
 // Run runs a program until ctx is done or one of its modules cannot go on, then drains and stops it
 // within the configuration's stop timeout.
 func Run(ctx context.Context, o Options, program Program) error {
-	log.SetOutput(standardLog{os.Stderr})
+	log.SetOutput(standardLog{standardOutput(o.Config.LogFormat)})
 	for _, warning := range o.Config.Warnings() {
 		o.Logger.WarnContext(ctx, "configuration", "warning", warning)
 	}
@@ -116,14 +120,17 @@ var base = fx.Module("base",
 		config.Config.Keyring,
 		newIdentity,
 		newCodec,
+		newMetrics,
 		newClient,
 		newNamespace,
 		newConnection,
 		newStore,
 		deliveries.NewHolds,
+		newAdmin,
 	),
-	fx.Invoke(func(lc fx.Lifecycle, c *connection) {
+	fx.Invoke(func(lc fx.Lifecycle, c *connection, a *admin) {
 		lc.Append(fx.StartStopHook(c.start, c.stop))
+		lc.Append(fx.StartStopHook(a.start, a.stop))
 	}),
 	fx.Provide(func() func() time.Time { return time.Now }),
 )
@@ -145,8 +152,9 @@ func newIdentity() identity {
 }
 
 // newClient is the one client of a program. Its workers convert as it does.
-func newClient(o Options, id identity, payloads *codec.Codec) (client.Client, error) {
+func newClient(o Options, id identity, payloads *codec.Codec, m *metrics.Metrics) (client.Client, error) {
 	options := o.Temporal
+	options.MetricsHandler = sdkMetrics(m, o.Logger)
 	options.Identity = string(id)
 	options.DataConverter = payloads.DataConverter()
 	options.FailureConverter = payloads.FailureConverter()

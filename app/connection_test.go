@@ -98,6 +98,6 @@ func TestTemporalOptions(t *testing.T) {
 func TestLoggerWritesOneLineForEachRecord(t *testing.T) {
 	t.Parallel()
 	log := &output{}
-	NewLogger(log).Info("two\nlines", "a", 1)
+	NewLogger(log, config.LogText).Info("two\nlines", "a", 1)
 	require.True(t, log.has(`msg="two\nlines" a=1`))
 }

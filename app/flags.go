@@ -45,9 +45,10 @@ func (f *Flags) Config() *string {
 	return file
 }
 
-// Listen defines --listen, which wins over the configuration file.
+// Listen defines --listen and --admin-listen, which win over the configuration file.
 func (f *Flags) Listen(o *config.Options) {
 	f.Variable(&o.Listen, "listen", "COURIER_LISTEN", "", "the starter's `address`, instead of the key listen, which is "+config.DefaultListen+" by default")
+	f.Variable(&o.AdminListen, "admin-listen", "COURIER_ADMIN_LISTEN", "", "the `address` of metrics and probes, instead of the key admin_listen; off for none")
 }
 
 // Parse parses a command line that takes flags alone. It prints the version if that was asked for.

@@ -4,16 +4,30 @@ import (
 	"bytes"
 	"io"
 	"log/slog"
+	"os"
 	"slices"
 
 	sdklog "go.temporal.io/sdk/log"
 
+	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/internal/codec"
 )
 
-// NewLogger is the logger of all programs: text, one line for each record.
-func NewLogger(w io.Writer) *slog.Logger {
+// NewLogger is the logger of all programs: one line for each record, in one of the configuration's
+// formats.
+func NewLogger(w io.Writer, format string) *slog.Logger {
+	if format == config.LogJSON {
+		return slog.New(slog.NewJSONHandler(w, nil))
+	}
 	return slog.New(slog.NewTextHandler(w, nil))
+}
+
+// standardOutput is where package log writes: as it is, or as records of the same format.
+func standardOutput(format string) io.Writer {
+	if format != config.LogJSON {
+		return os.Stderr
+	}
+	return slog.NewLogLogger(NewLogger(os.Stderr, format).Handler(), slog.LevelWarn).Writer()
 }
 
 // standardLog takes what libraries write with package log. net/http quotes there what a destination

@@ -50,11 +50,11 @@ func run(ctx context.Context, name string, args []string, program Program) error
 	if err := flags.Parse(args, os.Stdout); err != nil {
 		return err
 	}
-	log := NewLogger(os.Stderr)
 	c, err := config.Load(*file, options)
 	if err != nil {
 		return err
 	}
+	log := NewLogger(os.Stderr, c.LogFormat)
 	temporal, err := TemporalOptions()
 	if err != nil {
 		return fmt.Errorf("TEMPORAL_* settings: %w", err)

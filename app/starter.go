@@ -13,6 +13,7 @@ import (
 	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/deliveries"
 	"github.com/gitbook-courier/courier/internal/codec"
+	"github.com/gitbook-courier/courier/internal/metrics"
 	"github.com/gitbook-courier/courier/starter/api"
 	"github.com/gitbook-courier/courier/starter/codecserver"
 	"github.com/gitbook-courier/courier/starter/configscreen"
@@ -35,15 +36,16 @@ var Starter = fx.Module("starter",
 		api.NewAPI,
 		newCodecServer,
 		newServer,
-		newReadiness,
 	),
+	fx.Provide(fx.Annotate(newReadiness, fx.ResultTags(`name:"starterReadiness"`))),
+	measureStarter,
 	fx.Invoke(func(lc fx.Lifecycle, s *server.Server) {
 		lc.Append(fx.StartStopHook(s.Start, s.Stop))
 	}),
 )
 
-func newServer(o Options, in *ingress.Ingress, a *api.API, c *codecserver.Server, ready readiness, down fx.Shutdowner) *server.Server {
-	rooms := server.Rooms{Ingress: in, API: a, Codec: c, Ready: ready}
+func newServer(o Options, in *ingress.Ingress, a *api.API, c *codecserver.Server, ready readiness, m *metrics.Metrics, down fx.Shutdowner) *server.Server {
+	rooms := server.Rooms{Ingress: in, API: a, Codec: c, Ready: ready.Starter, Metrics: m.Handler()}
 	return server.New(o.Config, rooms, o.Logger, time.Now, func() { _ = down.Shutdown(fx.ExitCode(1)) })
 }
 
@@ -54,9 +56,6 @@ func newScreen(c config.Config) (ingress.Screen, error) {
 func newCodecServer(p *codec.Codec, c config.Config, log *slog.Logger) *codecserver.Server {
 	return codecserver.NewServer(p, c.UIOrigins, log)
 }
-
-// readiness is one look at whether events can be stored.
-type readiness func(context.Context) error
 
 // oldWorkers looks for workers of an older release. Only a starter that has its workers in other
 // processes can have any.
@@ -73,7 +72,8 @@ var separate = fx.Provide(fx.Annotate(
 	fx.ResultTags(`name:"oldWorkers"`),
 ))
 
-func newReadiness(o Options, temporal *connection, workers oldWorkers) readiness {
+// newReadiness is one look at whether events can be stored.
+func newReadiness(o Options, temporal *connection, workers oldWorkers) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if o.Storable != nil {
 			if err := o.Storable(ctx); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/deliveries"
 	"github.com/gitbook-courier/courier/internal/codec"
+	"github.com/gitbook-courier/courier/internal/metrics"
 	"github.com/gitbook-courier/courier/internal/seal"
 	"github.com/gitbook-courier/courier/workflows"
 )
@@ -20,6 +21,7 @@ import (
 // Worker runs the workflows and their activities.
 var Worker = fx.Module("worker",
 	fx.Provide(fx.Private, newJournal, newActivities, newRegistrations, deliveries.NewActivities, newRunner),
+	measureWorker,
 	fx.Invoke(func(lc fx.Lifecycle, r *runner) {
 		lc.Append(fx.StartStopHook(r.start, r.stop))
 	}),
@@ -29,7 +31,7 @@ func newJournal(c client.Client, namespace *deliveries.Namespace, payloads *code
 	return activities.NewTemporalJournal(c, namespace.Name, payloads.DataConverter(), payloads.FailureConverter())
 }
 
-func newActivities(o Options, keys *seal.Keyring, temporal client.Client, journal activities.Journal, deliveries *deliveries.Store, holds *deliveries.Holds, id identity) *activities.Activities {
+func newActivities(o Options, keys *seal.Keyring, temporal client.Client, journal activities.Journal, deliveries *deliveries.Store, holds *deliveries.Holds, id identity, m *metrics.Metrics) *activities.Activities {
 	c := o.Config
 	destinations := make(map[string]activities.Target, len(c.Destinations))
 	current := make(map[string]string)
@@ -54,6 +56,9 @@ func newActivities(o Options, keys *seal.Keyring, temporal client.Client, journa
 		EgressProxy: c.EgressProxy.Reveal(),
 		Log:         o.Logger,
 		Worker:      string(id),
+		Attempted: func(destination string, attempt activities.Attempt) {
+			m.Attempt(destination, attempt.Outcome, attempt.StatusCode, time.Duration(attempt.DurationMs)*time.Millisecond)
+		},
 	})
 }
 

@@ -21,6 +21,10 @@ const (
 	// DefaultListen is the address of the starter, which only this machine can reach.
 	DefaultListen = "127.0.0.1:8080"
 
+	// DefaultAdminListen is where standalone serves metrics and probes. It is OpenTelemetry's port
+	// for Prometheus.
+	DefaultAdminListen = "127.0.0.1:9464"
+
 	// DefaultGitBookAPI is GitBook's own.
 	DefaultGitBookAPI = "https://api.gitbook.com"
 
@@ -85,6 +89,13 @@ type Config struct {
 	// Access.Tokens. Defaults to 127.0.0.1:8080.
 	Listen string `yaml:"listen"`
 
+	// AdminListen is the host:port on which the program serves metrics and probes without a token;
+	// empty or AdminOff for none. Defaults to none; in standalone to 127.0.0.1:9464.
+	AdminListen string `yaml:"admin_listen"`
+
+	// LogFormat is LogText, the default, or LogJSON.
+	LogFormat string `yaml:"log_format"`
+
 	// TLS is the certificate that the starter serves with. Defaults to none, which is plain HTTP.
 	TLS TLS `yaml:"tls"`
 
@@ -144,6 +155,17 @@ type Config struct {
 	// 10000.
 	MaxRequests int `yaml:"max_requests"`
 }
+
+// Formats of the log.
+const (
+	// LogText writes one line of key=value pairs for each record.
+	LogText = "text"
+	// LogJSON writes one JSON object for each record.
+	LogJSON = "json"
+)
+
+// AdminOff is the AdminListen of a program that serves no metrics and probes there.
+const AdminOff = "off"
 
 // Programs that can send deliveries.
 const (
@@ -285,6 +307,7 @@ type Destination struct {
 func Default() Config {
 	return Config{
 		Listen:          DefaultListen,
+		LogFormat:       LogText,
 		GitBookAPI:      DefaultGitBookAPI,
 		UnknownPatience: DefaultUnknownPatience,
 		Worker:          WorkerSeparate,

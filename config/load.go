@@ -30,8 +30,8 @@ type Options struct {
 	// when the file has none. It must be seal.KeySize bytes.
 	SealingKey []byte
 
-	// Listen, when not empty, takes the place of the file's listen.
-	Listen string
+	// Listen and AdminListen, when not empty, take the place of the file's listen and admin_listen.
+	Listen, AdminListen string
 
 	// readFile returns the content of the file that a value refers to. Defaults to readRegularFile.
 	readFile func(path string) ([]byte, error)
@@ -81,6 +81,10 @@ func Parse(data []byte, name string, opts Options) (Config, error) {
 	if opts.Listen != "" {
 		cfg.Listen = opts.Listen
 		delete(d.lines, "listen")
+	}
+	if opts.AdminListen != "" {
+		cfg.AdminListen = opts.AdminListen
+		delete(d.lines, "admin_listen")
 	}
 	if opts.SealingKey != nil {
 		cfg.SealingKeys = append(cfg.SealingKeys, Secret(base64.StdEncoding.EncodeToString(opts.SealingKey)))

@@ -68,6 +68,8 @@ destinations:
       - 'a $${literal} $5'
     retries: []
 gitbook_api: http://127.0.0.1:9999/gitbook
+admin_listen: 127.0.0.1:9465
+log_format: json
 egress_proxy: http://courier:${PROXY_PASSWORD}@proxy.example.com:3128
 unknown_patience: 2d
 worker: embedded
@@ -95,6 +97,8 @@ func TestParseReadsEveryKey(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Config{
 		Listen:          "0.0.0.0:8080",
+		AdminListen:     "127.0.0.1:9465",
+		LogFormat:       "json",
 		TLS:             TLS{Certificate: "/etc/courier/tls.pem", Key: "/etc/courier/tls.key"},
 		Access:          Access{Tokens: []Secret{"0123456789abcdef"}, EventTokens: []Secret{"event-token-1234"}, APITokens: []Secret{"api-token-123456"}},
 		SealingKeys:     []Secret{Secret(testKey)},
@@ -150,7 +154,7 @@ func TestParseOfNothingIsTheDefault(t *testing.T) {
 		cfg, err := Parse([]byte(give), "courier.yaml", Options{})
 		require.NoError(t, err, "%q", give)
 		require.Equal(t, Config{
-			Listen: "127.0.0.1:8080", GitBookAPI: "https://api.gitbook.com", UnknownPatience: 24 * time.Hour, Worker: "separate", MaxBodyBytes: 1 << 20, MaxRequests: 128,
+			Listen: "127.0.0.1:8080", LogFormat: "text", GitBookAPI: "https://api.gitbook.com", UnknownPatience: 24 * time.Hour, Worker: "separate", MaxBodyBytes: 1 << 20, MaxRequests: 128,
 		}, cfg, "%q", give)
 	}
 }

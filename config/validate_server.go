@@ -10,7 +10,13 @@ import (
 
 // server checks the keys of the starter and those that no list has.
 func (v *validator) server(c Config) {
-	v.listen(c.Listen)
+	v.listen("listen", c.Listen, DefaultListen)
+	if c.AdminListen != "" && c.AdminListen != AdminOff {
+		v.listen("admin_listen", c.AdminListen, DefaultAdminListen)
+	}
+	if c.LogFormat != LogText && c.LogFormat != LogJSON {
+		v.add("log_format", c.LogFormat, "is neither %s nor %s", LogText, LogJSON)
+	}
 	v.access(c)
 	v.tls(c.TLS)
 	v.encryption(c)
@@ -28,14 +34,14 @@ func (v *validator) server(c Config) {
 	}
 }
 
-func (v *validator) listen(listen string) {
+func (v *validator) listen(field, listen, example string) {
 	host, port, err := net.SplitHostPort(listen)
 	if err == nil {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	_, addrErr := netip.ParseAddr(host)
 	if err != nil || host != "" && addrErr != nil && !hostPattern.MatchString(host) {
-		v.add("listen", listen, "is not host:port with a port of at most 65535, such as %s", DefaultListen)
+		v.add(field, listen, "is not host:port with a port of at most 65535, such as %s", example)
 	}
 }
 

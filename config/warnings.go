@@ -6,15 +6,17 @@ import (
 	"github.com/gitbook-courier/courier/gitbook"
 )
 
-// noticeTypes are the types of the events that Courier itself sends, which package workflows names.
-var noticeTypes = []string{"courier.delivery.undelivered", "courier.destination.held"}
+// NoticeTypes are the types of the events that Courier itself sends, which package workflows names.
+func NoticeTypes() []string {
+	return []string{"courier.delivery.undelivered", "courier.destination.held"}
+}
 
 // Warnings returns one line for each thing that is allowed and probably a mistake: an event type
 // that neither GitBook nor Courier is known to send, and a configuration that delivers nothing. Log
 // them at start. They show no secret and nothing that a variable or a file holds.
 func (c Config) Warnings() []string {
 	var warnings []string
-	known := slices.Concat(gitbook.EventTypes(), noticeTypes)
+	known := slices.Concat(gitbook.EventTypes(), NoticeTypes())
 	for i, destination := range c.Destinations {
 		for j, eventType := range destination.Events {
 			if slices.Contains(known, eventType) {

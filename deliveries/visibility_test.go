@@ -186,6 +186,9 @@ func (v *visibility) holds(info *workflowpb.WorkflowExecutionInfo, part string) 
 	if part == "TemporalPauseInfo IS NOT NULL" {
 		return info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED
 	}
+	if name, prefix, ok := strings.Cut(part, " STARTS_WITH "); ok {
+		return strings.HasPrefix(field(name), strings.Trim(prefix, "'"))
+	}
 	if name, list, ok := strings.Cut(part, " IN ("); ok {
 		return strings.Contains(list, "'"+field(name)+"'")
 	}

@@ -57,7 +57,11 @@ func run(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	log := app.NewLogger(os.Stderr)
+	c, err := load(s)
+	if err != nil {
+		return err
+	}
+	log := app.NewLogger(os.Stderr, c.LogFormat)
 	defer func() {
 		if err == nil {
 			log.InfoContext(ctx, "stopped")
@@ -65,10 +69,6 @@ func run(ctx context.Context, args []string) (err error) {
 	}()
 	if err := limitMemory(); err != nil {
 		log.Warn("the garbage collector has no limit", "error", err)
-	}
-	c, err := load(s)
-	if err != nil {
-		return err
 	}
 	temporal, err := startEngine(ctx, s, c, log)
 	if err != nil {
@@ -83,13 +83,14 @@ func run(ctx context.Context, args []string) (err error) {
 		defer stop()
 	}
 	return app.Run(ctx, app.Options{
-		Name:     name,
-		Config:   c,
-		Temporal: temporal.ClientOptions(),
-		Logger:   log,
-		Failed:   temporal.Failed(),
-		Storable: temporal.Storable,
-		Ready:    func() { fmt.Fprint(os.Stdout, banner(s, c, temporal)) },
+		Name:        name,
+		AdminListen: config.DefaultAdminListen,
+		Config:      c,
+		Temporal:    temporal.ClientOptions(),
+		Logger:      log,
+		Failed:      temporal.Failed(),
+		Storable:    temporal.Storable,
+		Ready:       func() { fmt.Fprint(os.Stdout, banner(s, c, temporal)) },
 	}, app.Standalone)
 }
 

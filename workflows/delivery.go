@@ -90,6 +90,12 @@ type DeliveryResult struct {
 // 2xx, and fails with FailureUndelivered when the delivery is given up; either way its outcome
 // carries the attempt log.
 func Delivery(ctx workflow.Context, input DeliveryInput, event converter.RawValue) (DeliveryResult, error) {
+	result, err := deliver(ctx, input, event)
+	countDelivery(ctx, input, err)
+	return result, err
+}
+
+func deliver(ctx workflow.Context, input DeliveryInput, event converter.RawValue) (DeliveryResult, error) {
 	if isLegacy(ctx) {
 		d := &legacyDelivery{input: input}
 		d.follow(ctx)

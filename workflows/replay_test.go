@@ -104,7 +104,7 @@ func isLegacy(name string) bool {
 // unreached are the calls that no stored history makes. Those in the legacy files are of cases that
 // the end-to-end tests of 0.1 and 0.2 did not have, and that code does not change any more.
 var unreached = []string{
-	"Delivery → receiveAttempts", // its commands are a coroutine's, whose stack does not show it
+	"deliver → receiveAttempts", // its commands are a coroutine's, whose stack does not show it
 
 	"legacyDelivery.run → giveUp", "legacyDelivery.giveUp → notifyUndelivered", // with a notice
 	"legacyDelivery.awaitsAnother → Sleep",                                                                                       // without a key
@@ -190,7 +190,7 @@ var commandFunctions = map[string]bool{
 	"NewContinueAsNewError": true, "NewTimer": true, "NewTimerWithOptions": true, "Sleep": true, "UpsertMemo": true,
 	"UpsertTypedSearchAttributes": true,
 
-	"Await": false, "GetInfo": false, "GetLogger": false, "GetSignalChannel": false, "Go": false, "NewBufferedChannel": false,
+	"Await": false, "GetInfo": false, "GetLogger": false, "GetMetricsHandler": false, "GetSignalChannel": false, "Go": false, "NewBufferedChannel": false,
 	"NewDisconnectedContext": false, "NewSelector": false, "Now": false, "SetCurrentDetails": false, "WithActivityOptions": false,
 	"WithCancel": false, "WithChildOptions": false, "WithLocalActivityOptions": false,
 }

@@ -35,7 +35,7 @@ func (r *recorder) Errorf(format string, args ...any) {
 const (
 	jsonType = "application/json"
 	textType = "text/plain; charset=utf-8"
-	job      = `{"id":"0198c1a2-6d0e-7b55-9d6b-7d1d2f1f6f7a","status":"running","startedAt":"2026-01-31T15:04:05Z","found":0,"started":0,"skipped":0,"failed":0,"delivered":0,"undelivered":0,"waiting":0}`
+	job      = `{"id":"0198c1a2-6d0e-7b55-9d6b-7d1d2f1f6f7a","status":"running","startedAt":"2026-01-31T15:04:05Z","filter":{"until":"2026-01-31T15:04:05Z"},"dryRun":false,"perSecond":50,"found":0,"started":0,"skipped":0,"failed":0,"delivered":0,"undelivered":0,"waiting":0}`
 )
 
 var signature = map[string]string{"Content-Type": jsonType, "X-GitBook-Signature": "t=1,v1=00"}
@@ -185,7 +185,7 @@ func TestSchemas(t *testing.T) {
 				Attempts: []activities.Attempt{attempt},
 			}},
 		}},
-		{"Redelivery", deliveries.Job{ID: id, Status: "running", StartedAt: noon, ClosedAt: &noon}},
+		{"Redelivery", deliveries.Job{ID: id, Status: "running", StartedAt: noon, ClosedAt: &noon, PerSecond: 50}},
 		{"UndeliveredNotice", workflows.UndeliveredNotice{
 			EventID: "undelivered_" + id, Type: workflows.UndeliveredEventType, Destination: "search", URL: "https://example.com/",
 			Delivery: workflows.NoticeDelivery{EventID: "evt_1", Type: "site_view"}, RunID: id, AcceptedAt: noon, ClosedAt: noon,

@@ -59,6 +59,7 @@ type Ingress struct {
 	// /webhooks/{source}.
 	form, json body.Rules
 	observe    func(latency time.Duration, err error)
+	count      func(eventType string, status int)
 }
 
 // New makes the event routes' handlers. now is the clock; it does no I/O.
@@ -75,20 +76,37 @@ func New(c config.Config, store Store, screen Screen, log *slog.Logger, now func
 	form := body.Rules{MaxBytes: c.MaxBodyBytes, Key: "max_body_bytes"}
 	json := form
 	json.MediaType = "application/json"
-	observe := func(time.Duration, error) {}
-	return &Ingress{config: c, store: store, screen: screen, log: log, now: now, handled: handled, form: form, json: json, observe: observe}
+	return &Ingress{
+		config: c, store: store, screen: screen, log: log, now: now, handled: handled, form: form, json: json,
+		observe: func(time.Duration, error) {},
+		count:   func(string, int) {},
+	}
 }
 
 // Observe has f called with how long the store took for each delivery, and with its error. It is
 // for the time before the first request.
 func (in *Ingress) Observe(f func(latency time.Duration, err error)) { in.observe = f }
 
+// Count has f called for every request that was let in, with the status of its answer and the type
+// of its event, which is empty when that could not be read. It is for the time before the first
+// request.
+func (in *Ingress) Count(f func(eventType string, status int)) { in.count = f }
+
+// counted serves h, which returns the type of its event.
+func (in *Ingress) counted(h func(http.ResponseWriter, *http.Request) (eventType string, err error)) respond.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		eventType, err := h(w, r)
+		in.count(eventType, respond.Status(err))
+		return err
+	}
+}
+
 // Runtime serves POST /{version}: the request that GitBook's integration runtime sends to an
 // integration. The version is looked at before anything else, and only v1 is supported; guard,
 // which is for the caller to bring, is asked next and before the body is read.
 func (in *Ingress) Runtime(guard func(http.Handler) http.Handler) http.Handler {
 	v1 := respond.Methods(in.log, map[string]http.Handler{
-		http.MethodPost: guard(respond.Handle(in.log, in.runtime)),
+		http.MethodPost: guard(respond.Handle(in.log, in.counted(in.runtime))),
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if version := mux.Vars(r)["version"]; version != "v1" {
@@ -99,14 +117,14 @@ func (in *Ingress) Runtime(guard func(http.Handler) http.Handler) http.Handler {
 	})
 }
 
-func (in *Ingress) runtime(w http.ResponseWriter, r *http.Request) error {
+func (in *Ingress) runtime(w http.ResponseWriter, r *http.Request) (eventType string, err error) {
 	form, err := in.form.Open(w, r)
 	if err != nil {
-		return err
+		return "", err
 	}
 	request, err := gitbook.ParseRuntimeRequest(r.Header.Get("Content-Type"), form)
 	if err != nil {
-		return in.refuse(err)
+		return "", in.refuse(err)
 	}
 	event, environment := request.Event, request.Environment
 	installation := environment.InstallationID
@@ -114,15 +132,15 @@ func (in *Ingress) runtime(w http.ResponseWriter, r *http.Request) error {
 		installation = event.InstallationID
 	}
 	if !in.accepts(installation) {
-		return respond.NewError(http.StatusForbidden, fmt.Sprintf("installation %q is not among the configuration's installations", installation))
+		return event.Type, respond.NewError(http.StatusForbidden, fmt.Sprintf("installation %q is not among the configuration's installations", installation))
 	}
 	if answer, asked, err := in.screen.Answer(r.Context(), event, environment); asked || err != nil {
 		if err == nil {
 			respond.JSON(w, http.StatusOK, answer)
 		}
-		return err
+		return event.Type, err
 	}
-	return in.accept(w, r, event, installation, environment)
+	return event.Type, in.accept(w, r, event, installation, environment)
 }
 
 // Relay serves POST /webhooks/{source}: signed JSON as GitBook's hosted Webhook integration sends
@@ -135,9 +153,9 @@ func (in *Ingress) Relay(guard func(http.Handler) http.Handler) http.Handler {
 			verifier.Secrets = append(verifier.Secrets, secret.Reveal())
 		}
 		handlers[source.Name] = respond.Methods(in.log, map[string]http.Handler{
-			http.MethodPost: guard(respond.Handle(in.log, func(w http.ResponseWriter, r *http.Request) error {
+			http.MethodPost: guard(respond.Handle(in.log, in.counted(func(w http.ResponseWriter, r *http.Request) (string, error) {
 				return in.relay(w, r, verifier)
-			})),
+			}))),
 		})
 	}
 	return respond.Handle(in.log, func(w http.ResponseWriter, r *http.Request) error {
@@ -150,19 +168,19 @@ func (in *Ingress) Relay(guard func(http.Handler) http.Handler) http.Handler {
 	})
 }
 
-func (in *Ingress) relay(w http.ResponseWriter, r *http.Request, verifier gitbook.Verifier) error {
+func (in *Ingress) relay(w http.ResponseWriter, r *http.Request, verifier gitbook.Verifier) (eventType string, err error) {
 	data, err := in.json.ReadAll(w, r)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if err := verifier.Verify(r.Header.Get(gitbook.SignatureHeader), data); err != nil {
-		return respond.NewError(http.StatusUnauthorized, gitbook.SignatureHeader+": "+err.Error())
+		return "", respond.NewError(http.StatusUnauthorized, gitbook.SignatureHeader+": "+err.Error())
 	}
 	event, err := gitbook.ParseEvent(data)
 	if err != nil {
-		return in.refuse(err)
+		return "", in.refuse(err)
 	}
-	return in.accept(w, r, event, event.InstallationID, gitbook.Environment{})
+	return event.Type, in.accept(w, r, event, event.InstallationID, gitbook.Environment{})
 }
 
 // refuse is the answer to a request that cannot be read or parsed.

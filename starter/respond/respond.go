@@ -39,6 +39,19 @@ func NewError(status int, message string) *Error {
 	return &Error{Status: status, Message: message}
 }
 
+// Status is the status with which an error of a Handler is answered; 200 for none.
+func Status(err error) int {
+	shown, ok := errors.AsType[*Error](err)
+	switch {
+	case err == nil:
+		return http.StatusOK
+	case ok:
+		return shown.Status
+	default:
+		return http.StatusInternalServerError
+	}
+}
+
 // Handler is an HTTP handler that leaves its errors to be answered by Handle.
 type Handler func(http.ResponseWriter, *http.Request) error
 

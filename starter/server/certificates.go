@@ -84,6 +84,16 @@ func (c *certificates) open() error {
 	return c.load()
 }
 
+// expiry is when the current certificate ends; false before the first is loaded.
+func (c *certificates) expiry() (time.Time, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current == nil || c.current.Leaf == nil {
+		return time.Time{}, false
+	}
+	return c.current.Leaf.NotAfter, true
+}
+
 // load reads the files. Their version is taken before, so that a change during the reading is
 // noticed afterwards.
 func (c *certificates) load() error {

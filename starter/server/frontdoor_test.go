@@ -88,7 +88,7 @@ func openDoor(t *testing.T, c config.Config, l limits, now func() time.Time) *do
 	keys, err := c.Keyring()
 	require.NoError(t, err)
 	ready := func(context.Context) error { return nil }
-	handler := newRouter(c, testRooms(c, keys, stored{}, ready, log), l, log)
+	handler := newRouter(c, testRooms(c, keys, stored{}, ready, log), newGates(l, log), log)
 	s := newServer(c, handler, l, newCertificates(c, log, now), log, nil)
 	require.NoError(t, s.Start(t.Context()))
 	t.Cleanup(func() { require.NoError(t, s.http.Close()) })

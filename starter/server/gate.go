@@ -28,11 +28,12 @@ type gate struct {
 	log    *slog.Logger
 	full   rate.Sometimes
 
-	mu     sync.Mutex
-	limit  concurrencyLimit
-	inUse  int
-	queue  list.List               // of chan struct{}, which is closed when its request has a slot
-	bodies map[*timedBody]struct{} // those that have the whole time of a body
+	mu      sync.Mutex
+	refused int64
+	limit   concurrencyLimit
+	inUse   int
+	queue   list.List               // of chan struct{}, which is closed when its request has a slot
+	bodies  map[*timedBody]struct{} // those that have the whole time of a body
 }
 
 func newGate(limit concurrencyLimit, l limits, log *slog.Logger) *gate {
@@ -108,8 +109,16 @@ func (g *gate) enter(ctx context.Context) bool {
 		return true
 	default:
 		g.queue.Remove(element)
+		g.refused++
 		return false
 	}
+}
+
+// admission is the gate's state.
+func (g *gate) admission(name string) Admission {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return Admission{Gate: name, InUse: g.inUse, Slots: g.limit.slots(), Queued: g.queue.Len(), Refused: g.refused}
 }
 
 func (g *gate) leave() {

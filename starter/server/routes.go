@@ -25,21 +25,30 @@ type Rooms struct {
 	Codec   *codecserver.Server
 	// Ready is one look at whether events can be stored.
 	Ready func(context.Context) error
+	// Metrics shows the program's metrics.
+	Metrics http.Handler
+}
+
+// gates are those of events and of operators, so that neither locks the other out.
+type gates struct{ events, operators *gate }
+
+func newGates(l limits, log *slog.Logger) gates {
+	return gates{
+		events:    newGate(newConcurrencyLimit(l.events), l, log),
+		operators: newGate(fixedConcurrency(l.operators), l, log),
+	}
 }
 
 // newRouter is every route of the starter, on one screen; those below /api are in api.API.Register.
 // The fixed paths come before /{version}, which matches any single segment.
-func newRouter(c config.Config, rooms Rooms, l limits, log *slog.Logger) *mux.Router {
-	// Events and operators have gates of their own, so that neither locks the other out. A request
-	// without a token does not get that far.
-	events := newGate(newConcurrencyLimit(l.events), l, log)
-	operators := newGate(fixedConcurrency(l.operators), l, log)
-	rooms.Ingress.Observe(events.observe)
+func newRouter(c config.Config, rooms Rooms, g gates, log *slog.Logger) *mux.Router {
+	// A request without a token does not get as far as a gate.
+	rooms.Ingress.Observe(g.events.observe)
 	event := func(h http.Handler) http.Handler {
-		return access.Require(log, c.Access.ForEvents(), access.EventKeys, events.guard(h))
+		return access.Require(log, c.Access.ForEvents(), access.EventKeys, g.events.guard(h))
 	}
 	operator := func(h http.Handler) http.Handler {
-		return access.Require(log, c.Access.ForAPI(), access.APIKeys, operators.guard(h))
+		return access.Require(log, c.Access.ForAPI(), access.APIKeys, g.operators.guard(h))
 	}
 	get := func(h respond.Handler) http.Handler {
 		return respond.Methods(log, map[string]http.Handler{http.MethodGet: respond.Handle(log, h)})
@@ -50,12 +59,13 @@ func newRouter(c config.Config, rooms Rooms, l limits, log *slog.Logger) *mux.Ro
 	r.MatcherFunc(unprintable).Handler(respond.NotFound(log))
 	r.Handle("/healthz", get(healthz))
 	r.Handle("/readyz", get(readyz(rooms.Ready)))
+	r.Handle("/metrics", respond.Methods(log, map[string]http.Handler{http.MethodGet: operator(rooms.Metrics)}))
 	r.Handle("/openapi.yaml", get(openapi.Get))
 	r.PathPrefix("/api/").Handler(operator(operatorAPI(rooms.API, log)))
 	for _, path := range codecserver.Paths {
 		r.Handle(path, rooms.Codec.Handler(operator))
 	}
-	r.Handle("/webhooks/{source}", rooms.Ingress.Relay(events.guard))
+	r.Handle("/webhooks/{source}", rooms.Ingress.Relay(g.events.guard))
 	r.Handle("/{version}", rooms.Ingress.Runtime(event))
 	r.NotFoundHandler = respond.NotFound(log)
 	return r
@@ -70,6 +80,20 @@ func unprintable(r *http.Request, _ *mux.RouteMatch) bool {
 func operatorAPI(a *api.API, log *slog.Logger) *mux.Router {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	a.Register(r)
+	r.NotFoundHandler = respond.NotFound(log)
+	return r
+}
+
+// Probes serves metrics and probes, without a token.
+func Probes(ready func(context.Context) error, metrics http.Handler, log *slog.Logger) http.Handler {
+	r := mux.NewRouter()
+	for path, h := range map[string]http.Handler{
+		"/healthz": respond.Handle(log, healthz),
+		"/readyz":  respond.Handle(log, readyz(ready)),
+		"/metrics": metrics,
+	} {
+		r.Handle(path, respond.Methods(log, map[string]http.Handler{http.MethodGet: h}))
+	}
 	r.NotFoundHandler = respond.NotFound(log)
 	return r
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/gitbook-courier/courier/starter/codecserver"
 	"github.com/gitbook-courier/courier/starter/ingress"
 	"github.com/gitbook-courier/courier/starter/openapi"
+	"github.com/gitbook-courier/courier/starter/respond"
 )
 
 // noScreen is asked for nothing.
@@ -40,6 +41,7 @@ func testRooms(c config.Config, keys *seal.Keyring, store ingress.Store, ready f
 		API:     api.NewAPI(nil, nil, nil, log),
 		Codec:   codecserver.NewServer(codec.New(keys, false), nil, log),
 		Ready:   ready,
+		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { respond.Text(w, http.StatusOK, "go_goroutines 1\n") }),
 	}
 }
 
@@ -94,7 +96,7 @@ func TestRoutes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.give, func(t *testing.T) {
 			t.Parallel()
-			handler := apitest.Validate(t, newRouter(c, testRooms(c, keys, nil, tt.giveReady, log), newLimits(c), log))
+			handler := apitest.Validate(t, newRouter(c, testRooms(c, keys, nil, tt.giveReady, log), newGates(newLimits(c), log), log))
 			method, path, _ := strings.Cut(tt.give, " ")
 			w := httptest.NewRecorder()
 			r := httptest.NewRequestWithContext(t.Context(), method, path, nil)
@@ -141,7 +143,7 @@ func TestRoutesAreThoseOfTheOpenAPIDocument(t *testing.T) {
 		registered[path] = strings.Split(w.Header().Get("Allow"), ", ")
 		return nil
 	}
-	require.NoError(t, newRouter(c, rooms, newLimits(c), log).Walk(collect))
+	require.NoError(t, newRouter(c, rooms, newGates(newLimits(c), log), log).Walk(collect))
 	require.NoError(t, operatorAPI(rooms.API, log).Walk(collect))
 	require.Equal(t, documented, registered)
 }

@@ -21,6 +21,7 @@ const maxHeaderBytes = 64 << 10
 // Server is the starter's HTTP server.
 type Server struct {
 	http         *http.Server
+	gates        gates
 	certificates *certificates // nil without TLS
 	log          *slog.Logger
 	failed       func()
@@ -30,7 +31,33 @@ type Server struct {
 // which certificates are read again; failed is called when the server can't go on. It does no I/O.
 func New(c config.Config, rooms Rooms, log *slog.Logger, now func() time.Time, failed func()) *Server {
 	l := newLimits(c)
-	return newServer(c, newRouter(c, rooms, l, log), l, newCertificates(c, log, now), log, failed)
+	g := newGates(l, log)
+	s := newServer(c, newRouter(c, rooms, g, log), l, newCertificates(c, log, now), log, failed)
+	s.gates = g
+	return s
+}
+
+// Admission is how many requests are let in at once, by one of the server's two gates.
+type Admission struct {
+	// Gate is "events" or "operators".
+	Gate string
+	// InUse requests are served, of Slots that could be; Queued wait for a slot.
+	InUse, Slots, Queued int
+	// Refused counts the requests that got none.
+	Refused int64
+}
+
+// Admissions are the states of the gates.
+func (s *Server) Admissions() []Admission {
+	return []Admission{s.gates.events.admission("events"), s.gates.operators.admission("operators")}
+}
+
+// CertificateExpiry is when the certificate that is served ends; false without TLS.
+func (s *Server) CertificateExpiry() (time.Time, bool) {
+	if s.certificates == nil {
+		return time.Time{}, false
+	}
+	return s.certificates.expiry()
 }
 
 func newServer(c config.Config, handler http.Handler, l limits, certificates *certificates, log *slog.Logger, failed func()) *Server {
