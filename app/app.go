@@ -121,6 +121,7 @@ var base = fx.Module("base",
 		newConnection,
 		newStore,
 		deliveries.NewHolds,
+		deliveries.NewOverlaps,
 	),
 	fx.Invoke(func(lc fx.Lifecycle, c *connection) {
 		lc.Append(fx.StartStopHook(c.start, c.stop))

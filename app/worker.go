@@ -29,7 +29,7 @@ func newJournal(c client.Client, namespace *deliveries.Namespace, payloads *code
 	return activities.NewTemporalJournal(c, namespace.Name, payloads.DataConverter(), payloads.FailureConverter())
 }
 
-func newActivities(o Options, keys *seal.Keyring, temporal client.Client, journal activities.Journal, deliveries *deliveries.Store, holds *deliveries.Holds, id identity) *activities.Activities {
+func newActivities(o Options, keys *seal.Keyring, temporal client.Client, journal activities.Journal, deliveries *deliveries.Store, holds *deliveries.Holds, overlaps *deliveries.Overlaps, id identity) *activities.Activities {
 	c := o.Config
 	destinations := make(map[string]activities.Target, len(c.Destinations))
 	current := make(map[string]string)
@@ -50,6 +50,7 @@ func newActivities(o Options, keys *seal.Keyring, temporal client.Client, journa
 		Signaler:    temporal,
 		Journal:     journal,
 		Holds:       holds,
+		Overlaps:    overlaps,
 		Runs:        deliveries,
 		EgressProxy: c.EgressProxy.Reveal(),
 		Log:         o.Logger,
