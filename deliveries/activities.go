@@ -63,7 +63,7 @@ func (a *Activities) RedeliverPage(ctx context.Context, in workflows.RedeliveryI
 			return progress, err
 		}
 	}
-	executions, rest, err := a.store.scan(ctx, filterOf(in), from)
+	executions, rest, err := a.store.scan(ctx, filterOf(in).query(), from)
 	if err != nil {
 		return progress, err
 	}

@@ -49,7 +49,9 @@ type Destination struct {
 	// Events are the types that it takes.
 	Events []string `json:"events"`
 	// State is one of the State constants.
-	State     string     `json:"state"`
+	State string `json:"state"`
+	// Schedule is absent for a name that is not in the configuration.
+	Schedule  *Schedule  `json:"schedule,omitempty"`
 	HeldSince *time.Time `json:"heldSince,omitempty"`
 	// Delivered and Undelivered count the deliveries that closed in the last hour.
 	Delivered   int64 `json:"delivered"`
@@ -62,6 +64,33 @@ type Destination struct {
 	LastErrorAt *time.Time `json:"lastErrorAt,omitempty"`
 	// Advice says what to do about a state that needs it.
 	Advice string `json:"advice,omitempty"`
+}
+
+// Schedule is by which schedule and within which limits a destination is sent to. Durations are in
+// milliseconds.
+type Schedule struct {
+	// TimeoutMs is how long one attempt may take, RetriesMs the waits between attempts, without
+	// their random part, and RetryAfterMaxMs the longest wait that a reply can ask for.
+	TimeoutMs       int64   `json:"timeoutMs"`
+	RetriesMs       []int64 `json:"retriesMs"`
+	RetryAfterMaxMs int64   `json:"retryAfterMaxMs"`
+	// HoldAfterMs is how long it may fail until it is held; 0 never.
+	HoldAfterMs int64 `json:"holdAfterMs"`
+	// Concurrency and RateLimit bound the requests of each worker: under way, and begun in a second;
+	// 0 is no limit.
+	Concurrency int     `json:"concurrency"`
+	RateLimit   float64 `json:"rateLimit"`
+}
+
+func scheduleOf(d config.Destination) *Schedule {
+	s := &Schedule{
+		TimeoutMs: d.Timeout.Milliseconds(), RetriesMs: make([]int64, len(d.Retries)), RetryAfterMaxMs: d.RetryAfterMax.Milliseconds(),
+		HoldAfterMs: d.HoldAfter.Milliseconds(), Concurrency: d.Concurrency, RateLimit: d.RateLimit,
+	}
+	for i, wait := range d.Retries {
+		s.RetriesMs[i] = wait.Milliseconds()
+	}
+	return s
 }
 
 // All are the configuration's destinations in its order and, after them, names that it does not
@@ -135,7 +164,7 @@ func (s *Store) destinationsOf(ctx context.Context, term string, except []string
 func (h *Holds) destination(ctx context.Context, name string) (Destination, error) {
 	shown := Destination{Name: name, Events: []string{}, State: StateActive}
 	if d, ok := h.store.config.Destination(name); ok {
-		shown.URL, shown.Events = config.DisplayURL(d.URL.Reveal()), d.Events
+		shown.URL, shown.Events, shown.Schedule = config.DisplayURL(d.URL.Reveal()), d.Events, scheduleOf(d)
 	} else {
 		shown.State = StateUnknown
 		shown.Advice = "it is not in the configuration: its deliveries wait until it is, or until they are cancelled"

@@ -43,9 +43,13 @@ func TestAllDestinations(t *testing.T) {
 	require.Equal(t, []Destination{
 		{
 			Name: "search", URL: "https://example.com/hook", Events: documented, State: "failing", HeldSince: &since,
+			Schedule:  &Schedule{TimeoutMs: 3000, RetriesMs: []int64{5000, 86_400_000}, RetryAfterMaxMs: 120_000},
 			Delivered: 1, Undelivered: 1, Waiting: 2, LastError: "Unavailable: 500 Internal Server Error", LastErrorAt: &closed,
 		},
-		{Name: "alerts", URL: "https://example.com/alerts", Events: documented, State: "active"},
+		{
+			Name: "alerts", URL: "https://example.com/alerts", Events: documented, State: "active",
+			Schedule: &Schedule{TimeoutMs: 10_000, RetriesMs: []int64{1000, 2000, 4000}, RetryAfterMaxMs: 60_000, RateLimit: 5},
+		},
 		{Name: "gone", Events: []string{}, State: "unknown", Waiting: 1, Advice: advice},
 		{Name: "only-a-hold", Events: []string{}, State: "releasing", HeldSince: &since, Advice: advice},
 		{Name: "paused-and-gone", Events: []string{}, State: "paused", HeldSince: &since, Waiting: 1, Advice: advice},

@@ -11,6 +11,18 @@ import (
 	"github.com/gitbook-courier/courier/workflows"
 )
 
+// EventOf is the event of a delivery as its latest run delivers it, byte for byte, without the
+// members that its destination redacts. It returns ErrUnknown when Temporal does not have it.
+func (s *Store) EventOf(ctx context.Context, destination, eventID string) (event []byte, err error) {
+	defer translate(&err)
+	latest, err := s.find(ctx, destination, eventID)
+	if err != nil {
+		return nil, err
+	}
+	execution := latest.GetWorkflowExecutionInfo().GetExecution()
+	return s.Event(ctx, execution.GetWorkflowId(), execution.GetRunId())
+}
+
 // Event is the event that a run delivers, byte for byte: the first event of its history has it, and
 // is read alone. It implements activities.Runs.
 func (s *Store) Event(ctx context.Context, workflowID, runID string) ([]byte, error) {

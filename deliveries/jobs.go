@@ -6,10 +6,13 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/gitbook-courier/courier/activities"
 	"github.com/gitbook-courier/courier/workflows"
@@ -36,6 +39,11 @@ type Job struct {
 	Status    string     `json:"status"`
 	StartedAt time.Time  `json:"startedAt"`
 	ClosedAt  *time.Time `json:"closedAt,omitempty"`
+	// Filter says which deliveries are meant. Until is the job's start when none was given.
+	Filter JobFilter `json:"filter"`
+	// DryRun counts, but sends nothing; PerSecond bounds how many are started in a second.
+	DryRun    bool `json:"dryRun"`
+	PerSecond int  `json:"perSecond"`
 	// Found, Started, Skipped and Failed count the deliveries that matched, and what the job did
 	// with them.
 	Found   int `json:"found"`
@@ -46,6 +54,22 @@ type Job struct {
 	Delivered   int64 `json:"delivered"`
 	Undelivered int64 `json:"undelivered"`
 	Waiting     int64 `json:"waiting"`
+}
+
+// JobFilter is the filter of a bulk redelivery. What is empty does not filter.
+type JobFilter struct {
+	Destination string    `json:"destination,omitempty"`
+	Type        string    `json:"type,omitempty"`
+	Status      Status    `json:"status,omitempty"`
+	Since       time.Time `json:"since,omitzero"`
+	Until       time.Time `json:"until"`
+}
+
+// JobPage is a part of the list of bulk redeliveries.
+type JobPage struct {
+	Redeliveries []Job `json:"redeliveries"`
+	// NextCursor gets the part that follows; absent after the last one.
+	NextCursor string `json:"nextCursor,omitempty"`
 }
 
 // jobRunning is the status of a job that is not over.
@@ -132,16 +156,66 @@ func (s *Store) Job(ctx context.Context, id string) (job Job, err error) {
 	if err != nil {
 		return Job{}, err
 	}
+	return s.jobOf(ctx, id, described)
+}
+
+// maxConcurrentJobs bounds the jobs of a page that are read at once.
+const maxConcurrentJobs = 4
+
+// Jobs finds bulk redeliveries, the newest first, at most limit of them. It returns ErrCursor for a
+// cursor, after, that no list has given out.
+func (s *Store) Jobs(ctx context.Context, limit int, after string) (page JobPage, err error) {
+	defer translate(&err)
+	from := cursor{Start: s.now().Add(time.Minute)} // clocks differ
+	if after != "" {
+		if from, err = parseCursor(after); err != nil {
+			return JobPage{}, err
+		}
+	}
+	// A job that has continued as new is listed once, where its latest run began.
+	query := "WorkflowType = " + quote(workflows.RedeliveryType) + " AND ExecutionStatus != 'ContinuedAsNew'"
+	var found []*workflowpb.WorkflowExecutionInfo
+	for more := &from; more != nil && len(found) <= limit; {
+		var executions []*workflowpb.WorkflowExecutionInfo
+		if executions, more, err = s.scan(ctx, query, *more); err != nil {
+			return JobPage{}, err
+		}
+		found = append(found, executions...)
+	}
+	if len(found) > limit {
+		found = found[:limit]
+		page.NextCursor = position(found[limit-1]).String()
+	}
+	page.Redeliveries = make([]Job, len(found))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(maxConcurrentJobs)
+	for i, execution := range found {
+		group.Go(func() (err error) {
+			page.Redeliveries[i], err = s.Job(ctx, strings.TrimPrefix(execution.GetExecution().GetWorkflowId(), workflows.RedeliveryID("")))
+			return err
+		})
+	}
+	return page, group.Wait()
+}
+
+// jobOf is the job that a workflow is.
+func (s *Store) jobOf(ctx context.Context, id string, described *description) (job Job, err error) {
 	info := described.GetWorkflowExecutionInfo()
 	job = Job{ID: id, StartedAt: info.GetStartTime().AsTime(), ClosedAt: at(info.GetCloseTime())}
 	if first := info.GetExecutionTime(); info.GetFirstRunId() != info.GetExecution().GetRunId() && first != nil {
 		job.StartedAt = first.AsTime()
 	}
+	input, err := s.jobInput(ctx, info.GetExecution())
+	if err != nil {
+		return Job{}, err
+	}
+	job.Filter = JobFilter{Destination: input.Destination, Type: input.Type, Status: Status(input.Status), Since: input.Since, Until: input.Until}
+	job.DryRun, job.PerSecond = input.DryRun, input.PerSecond
 	var progress workflows.RedeliveryProgress
 	switch status := info.GetStatus(); {
 	case isRunning(info):
 		job.Status = jobRunning
-		progress, err = s.runningProgress(ctx, described)
+		progress, err = s.runningProgress(described, input.Progress)
 	case status == enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
 		job.Status = "completed"
 		err = s.readOutcome(ctx, info.GetExecution(), &progress)
@@ -162,21 +236,25 @@ func (s *Store) Job(ctx context.Context, id string) (job Job, err error) {
 
 // runningProgress is the progress of a running job: the last heartbeat of its page or, before that,
 // the progress with which the workflow's run began.
-func (s *Store) runningProgress(ctx context.Context, described *description) (workflows.RedeliveryProgress, error) {
-	var progress workflows.RedeliveryProgress
+func (s *Store) runningProgress(described *description, begun workflows.RedeliveryProgress) (workflows.RedeliveryProgress, error) {
 	for _, page := range described.GetPendingActivities() {
 		if details := page.GetHeartbeatDetails(); details != nil {
+			var progress workflows.RedeliveryProgress
 			err := s.payloads.FromPayloads(details, &progress)
 			return progress, err
 		}
 	}
-	var input workflows.RedeliveryInput
-	started, err := s.firstEvent(ctx, described.GetWorkflowExecutionInfo().GetExecution())
+	return begun, nil
+}
+
+// jobInput is the input of a job's run.
+func (s *Store) jobInput(ctx context.Context, execution *commonpb.WorkflowExecution) (input workflows.RedeliveryInput, err error) {
+	started, err := s.firstEvent(ctx, execution)
 	if err != nil {
-		return progress, err
+		return input, err
 	}
 	err = s.payloads.FromPayloads(started.GetWorkflowExecutionStartedEventAttributes().GetInput(), &input)
-	return input.Progress, err
+	return input, err
 }
 
 // counts are runs by their state.

@@ -1,6 +1,7 @@
 package deliveries
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -34,6 +35,55 @@ func ofJob(t *testing.T, eventID, job string, status enumspb.WorkflowExecutionSt
 	return d
 }
 
+// startWith makes the input of a job known.
+func startWith(t *testing.T, temporal *mocks.Client, id string, input workflows.RedeliveryInput) {
+	t.Helper()
+	temporal.On("GetWorkflowHistory", mock.Anything, workflows.RedeliveryID(id), "run-of-job", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT).Return(
+		func(context.Context, string, string, bool, enumspb.HistoryEventFilterType) client.HistoryEventIterator {
+			return events(t, &historypb.HistoryEvent{
+				Attributes: &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{
+					WorkflowExecutionStartedEventAttributes: &historypb.WorkflowExecutionStartedEventAttributes{Input: payloads(t, input)},
+				},
+			})
+		})
+}
+
+// The list goes from page to page without repeating or missing a job, and shows one that has
+// continued as new once.
+func TestJobs(t *testing.T) {
+	t.Parallel()
+	var all []*description
+	for i, id := range []string{"a", "b", "c", "d"} {
+		d := jobOf(t, id, running)
+		d.WorkflowExecutionInfo.StartTime = timestamppb.New(noon.Add(-time.Duration(i) * time.Minute))
+		d.PendingActivities = []*workflowpb.PendingActivityInfo{{HeartbeatDetails: payloads(t, workflows.RedeliveryProgress{Found: i})}}
+		all = append(all, d)
+	}
+	before := jobOf(t, "a", enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW)
+	before.WorkflowExecutionInfo.Execution.RunId = "run-before"
+	temporal, _ := newVisibility(t, append(all, before, to(t, "evt_1", "search", -1, running, ""))...)
+	for _, id := range []string{"a", "b", "c", "d"} {
+		startWith(t, temporal, id, workflows.RedeliveryInput{Type: "site_view", DryRun: true, PerSecond: 5})
+	}
+	s := newStore(t, temporal, parseConfig(t, twoDestinations), at0)
+	var ids []string
+	for after := ""; ; {
+		page, err := s.Jobs(t.Context(), 3, after)
+		require.NoError(t, err)
+		for _, job := range page.Redeliveries {
+			require.True(t, job.DryRun)
+			require.Equal(t, "site_view", job.Filter.Type)
+			ids = append(ids, job.ID)
+		}
+		if after = page.NextCursor; after == "" {
+			break
+		}
+	}
+	require.Equal(t, []string{"a", "b", "c", "d"}, ids)
+	_, err := s.Jobs(t.Context(), 3, "?")
+	require.ErrorIs(t, err, ErrCursor)
+}
+
 func TestJob(t *testing.T) {
 	t.Parallel()
 	progress := workflows.RedeliveryProgress{Found: 4, Started: 3, Skipped: 1}
@@ -54,11 +104,10 @@ func TestJob(t *testing.T) {
 	closeWith("cancelled", &historypb.HistoryEvent{Attributes: &historypb.HistoryEvent_WorkflowExecutionCanceledEventAttributes{
 		WorkflowExecutionCanceledEventAttributes: &historypb.WorkflowExecutionCanceledEventAttributes{Details: payloads(t, progress)},
 	}})
-	temporal.On("GetWorkflowHistory", mock.Anything, "redelivery.continued", "run-of-job", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT).Return(events(t, &historypb.HistoryEvent{
-		Attributes: &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{
-			WorkflowExecutionStartedEventAttributes: &historypb.WorkflowExecutionStartedEventAttributes{Input: payloads(t, workflows.RedeliveryInput{Progress: progress})},
-		},
-	}))
+	for _, id := range []string{"beating", "done", "cancelled", "failed"} {
+		startWith(t, temporal, id, workflows.RedeliveryInput{Destination: "search", Status: "undelivered", Until: noon, PerSecond: 5})
+	}
+	startWith(t, temporal, "continued", workflows.RedeliveryInput{Destination: "search", Status: "undelivered", Until: noon, PerSecond: 5, Progress: progress})
 	s := newStore(t, temporal, parseConfig(t, twoDestinations), at0)
 
 	closed := noon.Add(time.Minute)
@@ -69,6 +118,7 @@ func TestJob(t *testing.T) {
 		{ID: "cancelled", Status: "cancelled", StartedAt: noon, ClosedAt: &closed, Found: 4, Started: 3, Skipped: 1},
 		{ID: "failed", Status: "failed", StartedAt: noon, ClosedAt: &closed},
 	} {
+		want.PerSecond, want.Filter = 5, JobFilter{Destination: "search", Status: Undelivered, Until: noon}
 		got, err := s.Job(t.Context(), want.ID)
 		require.NoError(t, err)
 		require.Equal(t, want, got)
@@ -117,6 +167,7 @@ func TestStartJob(t *testing.T) {
 				d := jobOf(t, got.ID, running)
 				d.PendingActivities = []*workflowpb.PendingActivityInfo{{HeartbeatDetails: payloads(t, workflows.RedeliveryProgress{})}}
 				v.add(d)
+				startWith(t, temporal, got.ID, got)
 			}).Return(mocks.NewWorkflowRun(t), nil).Maybe()
 			job, err := newStore(t, temporal, parseConfig(t, twoDestinations), at0).StartJob(t.Context(), tt.give)
 			require.Equal(t, tt.wantErr, err)

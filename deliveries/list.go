@@ -118,7 +118,7 @@ func (s *Store) List(ctx context.Context, f Filter, limit int, after string) (pa
 	}
 	page = Page{Deliveries: []Delivery{}}
 	for range maxScans {
-		executions, rest, err := s.scan(ctx, f, from)
+		executions, rest, err := s.scan(ctx, f.query(), from)
 		if err != nil {
 			return Page{}, err
 		}
@@ -146,10 +146,10 @@ func (s *Store) List(ctx context.Context, f Filter, limit int, after string) (pa
 	return page, nil
 }
 
-// scan finds the executions of the stretch of time that ends with from, and where the next stretch
+// scan finds the executions of a query in the stretch of time that ends with from, and where the next stretch
 // begins; rest is nil when there is none.
-func (s *Store) scan(ctx context.Context, f Filter, from cursor) (executions []*workflowpb.WorkflowExecutionInfo, rest *cursor, err error) {
-	query := f.query() + " AND StartTime <= " + quoteTime(from.Start)
+func (s *Store) scan(ctx context.Context, of string, from cursor) (executions []*workflowpb.WorkflowExecutionInfo, rest *cursor, err error) {
+	query := of + " AND StartTime <= " + quoteTime(from.Start)
 	count, err := s.count(ctx, query)
 	if err != nil {
 		return nil, nil, err

@@ -48,5 +48,5 @@ func TestNumberIsTheChangelogs(t *testing.T) {
 		require.Contains(t, string(changelog), "This becomes "+release+".")
 		return
 	}
-	require.Equal(t, string(newest[1]), Number)
+	require.Equal(t, Number, string(newest[1]))
 }

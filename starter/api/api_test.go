@@ -30,6 +30,7 @@ type fake struct {
 var (
 	_ api.Deliveries   = (*fake)(nil)
 	_ api.Destinations = destinationsOf{}
+	_ api.Figures      = (*fake)(nil)
 )
 
 func (f *fake) called(format string, args ...any) error {
@@ -46,7 +47,12 @@ func delivery() deliveries.Delivery {
 	}
 }
 
-func job() deliveries.Job { return deliveries.Job{ID: jobID, Status: "running", StartedAt: noon} }
+func job() deliveries.Job {
+	return deliveries.Job{
+		ID: jobID, Status: "running", StartedAt: noon, PerSecond: 50,
+		Filter: deliveries.JobFilter{Destination: "search", Status: deliveries.Undelivered, Until: noon},
+	}
+}
 
 func (f *fake) List(_ context.Context, filter deliveries.Filter, limit int, cursor string) (deliveries.Page, error) {
 	return f.page, f.called("list %s %s %d %q", filter.Destination, filter.Status, limit, cursor)
@@ -74,6 +80,18 @@ func (f *fake) SendSamples(_ context.Context, destination string) ([]deliveries.
 
 func (f *fake) StartJob(_ context.Context, n deliveries.NewJob) (deliveries.Job, error) {
 	return job(), f.called("start job %s %s %d", n.Destination, n.Status, n.PerSecond)
+}
+
+func (f *fake) Jobs(_ context.Context, limit int, cursor string) (deliveries.JobPage, error) {
+	return deliveries.JobPage{Redeliveries: []deliveries.Job{job()}, NextCursor: "d"}, f.called("jobs %d %q", limit, cursor)
+}
+
+func (f *fake) EventOf(_ context.Context, destination, eventID string) ([]byte, error) {
+	return []byte(`{"eventId":"evt/1", "type":"site_view"}`), f.called("event %s %s", destination, eventID)
+}
+
+func (f *fake) Hours(_ context.Context, name string) ([]deliveries.Hour, error) {
+	return []deliveries.Hour{{Start: noon, Delivered: 2, Undelivered: 1}}, f.called("hours %s", name)
 }
 
 func (f *fake) Job(_ context.Context, id string) (deliveries.Job, error) {
@@ -107,7 +125,7 @@ func (f destinationsOf) Resume(_ context.Context, name string) (deliveries.Desti
 func serve(t *testing.T, f *fake, method, path, body string) *httptest.ResponseRecorder {
 	t.Helper()
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
-	api.NewAPI(f, destinationsOf{f}, slog.New(slog.DiscardHandler)).Register(r)
+	api.NewAPI(f, destinationsOf{f}, f, slog.New(slog.DiscardHandler)).Register(r)
 	request := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
 	request.Host = "127.0.0.1:8080"
 	if body != "" {
@@ -126,13 +144,16 @@ var routes = []struct {
 }{
 	{"GET", "/api/deliveries?destination=search&status=held&limit=7&cursor=c", "", 200, `{"deliveries":[]}`, `list search held 7 "c"`},
 	{"GET", "/api/deliveries/search/evt%2F1", "", 200, `"eventId":"evt/1"`, "get search evt/1"},
+	{"GET", "/api/deliveries/search/evt%2F1/event", "", 200, `{"eventId":"evt/1", "type":"site_view"}`, "event search evt/1"},
 	{"POST", "/api/deliveries/search/evt%2F1/redeliver", "", 202, `{"destination":"search","eventId":"evt/1","runId":"` + jobID + `"}`, "redeliver search evt/1"},
 	{"POST", "/api/deliveries/search/evt_1/retry", "", 202, `{"destination":"search","eventId":"evt_1"}`, "retry search evt_1"},
 	{"POST", "/api/deliveries/search/evt_1/cancel", "", 202, `{"destination":"search","eventId":"evt_1"}`, "cancel search evt_1"},
 	{"POST", "/api/redeliveries", `{"destination":"search"}`, 202, `"id":"` + jobID + `"`, "start job search undelivered 50"},
+	{"GET", "/api/redeliveries?limit=3&cursor=c", "", 200, `"nextCursor":"d"`, `jobs 3 "c"`},
 	{"GET", "/api/redeliveries/" + jobID, "", 200, `"status":"running"`, "job " + jobID},
 	{"DELETE", "/api/redeliveries/" + jobID, "", 202, `"id":"` + jobID + `"`, "cancel job " + jobID},
 	{"GET", "/api/destinations", "", 200, `{"destinations":[{"name":"search"`, "destinations"},
+	{"GET", "/api/destinations/search/hours", "", 200, `{"hours":[{"start":"2026-03-04T12:00:00Z","delivered":2,"undelivered":1}]}`, "hours search"},
 	{"POST", "/api/destinations/search/pause", "", 202, `"state":"paused"`, "pause search"},
 	{"POST", "/api/destinations/search/resume", "", 202, `"state":"releasing"`, "resume search"},
 	{"POST", "/api/destinations/search/test", "", 202, `{"deliveries":[{"destination":"search","eventId":"test_1"}]}`, "test search"},
@@ -195,6 +216,8 @@ func TestRefusedRequests(t *testing.T) {
 		want               int
 	}{
 		{"GET", "/api/deliveries?limit=0", "", 400},
+		{"GET", "/api/redeliveries?limit=0", "", 400},
+		{"GET", "/api/redeliveries?status=running", "", 400},
 		{"POST", "/api/redeliveries", `{"status":"held"}`, 400},
 		{"POST", "/api/redeliveries", `{"destination":"` + strings.Repeat("x", 20_000) + `"}`, 413},
 		{"POST", "/api/destinations/" + strings.Repeat("x", 300) + "/pause", "", 404},

@@ -21,11 +21,13 @@ import (
 type Deliveries interface {
 	List(ctx context.Context, f deliveries.Filter, limit int, cursor string) (deliveries.Page, error)
 	Get(ctx context.Context, destination, eventID string) (deliveries.Delivery, error)
+	EventOf(ctx context.Context, destination, eventID string) ([]byte, error)
 	Redeliver(ctx context.Context, destination, eventID string) (runID string, err error)
 	Retry(ctx context.Context, destination, eventID string) error
 	Cancel(ctx context.Context, destination, eventID string) error
 	SendSamples(ctx context.Context, destination string) ([]deliveries.Key, error)
 	StartJob(ctx context.Context, n deliveries.NewJob) (deliveries.Job, error)
+	Jobs(ctx context.Context, limit int, cursor string) (deliveries.JobPage, error)
 	Job(ctx context.Context, id string) (deliveries.Job, error)
 	CancelJob(ctx context.Context, id string) (deliveries.Job, error)
 }
@@ -38,16 +40,23 @@ type Destinations interface {
 	Resume(ctx context.Context, name string) (deliveries.Destination, error)
 }
 
+// Figures are what the API asks about the past; *deliveries.Figures is one. Its errors are those of
+// package deliveries.
+type Figures interface {
+	Hours(ctx context.Context, destination string) ([]deliveries.Hour, error)
+}
+
 // API serves what operators see of deliveries and do to them.
 type API struct {
 	deliveries   Deliveries
 	destinations Destinations
+	figures      Figures
 	log          *slog.Logger
 }
 
 // NewAPI makes the API's handlers. It does no I/O.
-func NewAPI(d Deliveries, destinations Destinations, log *slog.Logger) *API {
-	return &API{deliveries: d, destinations: destinations, log: log}
+func NewAPI(d Deliveries, destinations Destinations, figures Figures, log *slog.Logger) *API {
+	return &API{deliveries: d, destinations: destinations, figures: figures, log: log}
 }
 
 // Register registers the API's routes below /api.
@@ -58,14 +67,18 @@ func (a *API) Register(r *mux.Router) {
 	const one = "/api/deliveries/{destination}/{eventId}"
 	route("/api/deliveries", http.MethodGet, a.list)
 	route(one, http.MethodGet, a.get)
+	route(one+"/event", http.MethodGet, a.event)
 	route(one+"/redeliver", http.MethodPost, a.redeliver)
 	route(one+"/retry", http.MethodPost, a.retry)
 	route(one+"/cancel", http.MethodPost, a.cancel)
-	route("/api/redeliveries", http.MethodPost, a.redeliverMany)
+	r.Handle("/api/redeliveries", respond.Methods(a.log, map[string]http.Handler{
+		http.MethodGet: a.handle(a.jobs), http.MethodPost: a.handle(a.redeliverMany),
+	}))
 	r.Handle("/api/redeliveries/{id}", respond.Methods(a.log, map[string]http.Handler{
 		http.MethodGet: a.handle(a.job), http.MethodDelete: a.handle(a.cancelJob),
 	}))
 	route("/api/destinations", http.MethodGet, a.listDestinations)
+	route("/api/destinations/{name}/hours", http.MethodGet, a.hours)
 	route("/api/destinations/{name}/pause", http.MethodPost, a.pause)
 	route("/api/destinations/{name}/resume", http.MethodPost, a.resume)
 	route("/api/destinations/{name}/test", http.MethodPost, a.test)
@@ -135,6 +148,20 @@ func (a *API) get(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	respond.JSON(w, http.StatusOK, delivery)
+	return nil
+}
+
+// event serves GET /api/deliveries/{destination}/{eventId}/event.
+func (a *API) event(w http.ResponseWriter, r *http.Request) error {
+	destination, eventID := address(r)
+	event, err := a.deliveries.EventOf(r.Context(), destination, eventID)
+	if err != nil {
+		return err
+	}
+	// It may hold a visitor's data, and is nothing that a browser should make a page of.
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	respond.Bytes(w, "application/json", event)
 	return nil
 }
 

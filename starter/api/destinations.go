@@ -20,6 +20,16 @@ func (a *API) listDestinations(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// hours serves GET /api/destinations/{name}/hours.
+func (a *API) hours(w http.ResponseWriter, r *http.Request) error {
+	hours, err := a.figures.Hours(r.Context(), unescape(mux.Vars(r)["name"]))
+	if err != nil {
+		return err
+	}
+	respond.JSON(w, http.StatusOK, map[string][]deliveries.Hour{"hours": hours})
+	return nil
+}
+
 // pause serves POST /api/destinations/{name}/pause.
 func (a *API) pause(w http.ResponseWriter, r *http.Request) error {
 	return onDestination(w, r, a.destinations.Pause)

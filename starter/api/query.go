@@ -79,6 +79,21 @@ func parseQuery(raw string) (listQuery, error) {
 	return q, nil
 }
 
+// parsePage reads the query string of a list without filters, as parseQuery does.
+func parsePage(raw string) (limit int, cursor string, err error) {
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return 0, "", errors.New("the query string is not one")
+	}
+	for name := range values {
+		if name != "limit" && name != "cursor" {
+			return 0, "", fmt.Errorf("%q is not a parameter of this list", name)
+		}
+	}
+	q, err := parseQuery(raw)
+	return q.limit, q.cursor, err
+}
+
 // checkText refuses a text that can match nothing.
 func checkText(name, text string) error {
 	if len(text) > maxFilter {

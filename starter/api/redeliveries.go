@@ -26,6 +26,20 @@ func (a *API) redeliverMany(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// jobs serves GET /api/redeliveries.
+func (a *API) jobs(w http.ResponseWriter, r *http.Request) error {
+	limit, cursor, err := parsePage(r.URL.RawQuery)
+	if err != nil {
+		return respond.NewError(http.StatusBadRequest, err.Error())
+	}
+	page, err := a.deliveries.Jobs(r.Context(), limit, cursor)
+	if err != nil {
+		return err
+	}
+	respond.JSON(w, http.StatusOK, page)
+	return nil
+}
+
 // job serves GET /api/redeliveries/{id}.
 func (a *API) job(w http.ResponseWriter, r *http.Request) error {
 	job, err := a.deliveries.Job(r.Context(), unescape(mux.Vars(r)["id"]))

@@ -108,6 +108,11 @@ func Text(w http.ResponseWriter, status int, text string) {
 	write(w, status, "text/plain; charset=utf-8", []byte(text))
 }
 
+// Bytes answers 200 with a body of that media type, as it is.
+func Bytes(w http.ResponseWriter, contentType string, body []byte) {
+	write(w, http.StatusOK, contentType, body)
+}
+
 // JSON answers with v in JSON, without escaping what HTML would need.
 func JSON(w http.ResponseWriter, status int, v any) {
 	var b bytes.Buffer

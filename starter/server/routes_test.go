@@ -37,7 +37,7 @@ func (noScreen) Answer(context.Context, gitbook.Event, gitbook.Environment) (ans
 func testRooms(c config.Config, keys *seal.Keyring, store ingress.Store, ready func(context.Context) error, log *slog.Logger) Rooms {
 	return Rooms{
 		Ingress: ingress.New(c, store, noScreen{}, log, time.Now),
-		API:     api.NewAPI(nil, nil, log),
+		API:     api.NewAPI(nil, nil, nil, log),
 		Codec:   codecserver.NewServer(codec.New(keys, false), nil, log),
 		Ready:   ready,
 	}
