@@ -56,8 +56,10 @@ func SealWebhook(keys *seal.Keyring, deliveryID string, webhook gitbook.Webhook)
 	return keys.Seal(plain, []byte(deliveryID))
 }
 
+const noSecrets = "the installation's secrets could not be read from Temporal"
+
 // errNoSecrets is of a target that cannot be found now, and may be later.
-var errNoSecrets = errors.New("the installation's secrets could not be read from Temporal")
+var errNoSecrets = errors.New(noSecrets)
 
 // resolve finds the target of a destination. Its errors are fit to be shown, and final but for
 // errNoSecrets.
@@ -85,7 +87,7 @@ func (a *Activities) resolve(ctx context.Context, destination, deliveryID string
 	secrets := []string{webhook.Secret}
 	if a.Overlaps != nil {
 		if secrets, err = a.Overlaps.Secrets(ctx, id, webhook.Secret); err != nil {
-			a.Log.WarnContext(ctx, errNoSecrets.Error(), "destination", destination, "error", err)
+			a.Log.WarnContext(ctx, noSecrets, "destination", destination, "error", err)
 			return Target{}, errNoSecrets
 		}
 	}
