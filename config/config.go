@@ -69,6 +69,9 @@ const (
 
 	maxFormerly = 50
 
+	maxMatches     = 20
+	maxMatchValues = 100
+
 	maxConcurrency = 1000
 	minRateLimit   = 0.01
 	maxRateLimit   = 1000
@@ -241,6 +244,11 @@ type Destination struct {
 	Spaces []string `yaml:"spaces"`
 	Sites  []string `yaml:"sites"`
 
+	// Match are members that an event must have, as paths such as visitor.language, each with the
+	// values that one of them may have; see [gitbook.Event.Matches]. Defaults to none; at most 20
+	// paths with 100 values each.
+	Match map[string][]string `yaml:"match"`
+
 	// Timeout is the time one attempt may take. Defaults to 10s; from 100ms to 30s.
 	Timeout time.Duration `yaml:"timeout"`
 
@@ -383,18 +391,28 @@ func (c Config) StopTimeout() time.Duration { return c.WorkerStopTimeout() + shu
 // to wait for their turn.
 func (d Destination) Limited() bool { return d.Concurrency > 0 || d.RateLimit > 0 }
 
-// Wants reports whether the destination asks for an event of this type, space and site; the space
-// or the site of an event that has none is empty.
+// Wants reports whether the destination asks for an event.
 //
 // An event passes when its type is listed and when no filter excludes it: a space or site that the
 // event names must be listed where Spaces or Sites are given, and an event that names neither a
 // listed space nor a listed site passes only when neither filter is given. Thus a destination with
 // both filters gets the content updates of its spaces, which name no site, and the site views of
-// its sites, which name no space.
-func (d Destination) Wants(eventType, space, site string) bool {
-	if !slices.Contains(d.Events, eventType) {
+// its sites, which name no space. Every path of Match must have one of its values.
+func (d Destination) Wants(event gitbook.Event) bool {
+	if !slices.Contains(d.Events, event.Type) || !d.wantsPlace(event.SpaceID, event.SiteID) {
 		return false
 	}
+	for path, values := range d.Match {
+		if !event.Matches(path, values) {
+			return false
+		}
+	}
+	return true
+}
+
+// wantsPlace is whether the filters Spaces and Sites let an event of a space and a site pass, each
+// empty when the event has none.
+func (d Destination) wantsPlace(space, site string) bool {
 	matched := len(d.Spaces) == 0 && len(d.Sites) == 0
 	for _, filter := range []struct {
 		listed []string

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gitbook-courier/courier/gitbook"
 	"github.com/gitbook-courier/courier/internal/seal"
 )
 
@@ -46,8 +47,29 @@ func TestWants(t *testing.T) {
 			t.Parallel()
 
 			destination := Destination{Events: []string{"page_feedback"}, Spaces: tt.giveSpaces, Sites: tt.giveSites}
-			require.Equal(t, tt.want, destination.Wants(tt.giveType, tt.giveSpace, tt.giveSite))
+			event := gitbook.Event{Type: tt.giveType, SpaceID: tt.giveSpace, SiteID: tt.giveSite}
+			require.Equal(t, tt.want, destination.Wants(event))
 		})
+	}
+}
+
+func TestWantsWhatMatches(t *testing.T) {
+	t.Parallel()
+	event, err := gitbook.ParseEvent([]byte(`{"eventId":"evt_1","type":"site_view","visitor":{"language":"de","ip":"203.0.113.7"}}`))
+	require.NoError(t, err)
+	for _, tt := range []struct {
+		match map[string][]string
+		want  bool
+	}{
+		{nil, true},
+		{map[string][]string{"visitor.language": {"en", "de*"}}, true},
+		{map[string][]string{"visitor.language": {"en"}}, false},
+		{map[string][]string{"visitor.language": {"de"}, "visitor.ip": {"203.*"}}, true},
+		{map[string][]string{"visitor.language": {"de"}, "visitor.ip": {"10.*"}}, false},
+		{map[string][]string{"visitor.country": {"*"}}, false},
+	} {
+		destination := Destination{Events: []string{"site_view"}, Match: tt.match}
+		require.Equal(t, tt.want, destination.Wants(event), "%v", tt.match)
 	}
 }
 

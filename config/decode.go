@@ -112,8 +112,10 @@ func (d *decoder) decode(node *yaml.Node, path string, out reflect.Value) {
 		d.structure(node, path, out)
 	case out.Kind() == reflect.Slice:
 		d.list(node, path, out)
-	case out.Kind() == reflect.Map:
+	case out.Type() == reflect.TypeFor[Headers]():
 		d.headers(node, path, out)
+	case out.Kind() == reflect.Map:
+		d.match(node, path, out)
 	default:
 		d.scalar(node, path, out)
 	}
@@ -160,6 +162,18 @@ func (d *decoder) headers(node *yaml.Node, path string, out reflect.Value) {
 		var text Secret
 		d.decode(value, field, reflect.ValueOf(&text).Elem())
 		out.SetMapIndex(reflect.ValueOf(key), reflect.ValueOf(text.Reveal()))
+	})
+}
+
+// match reads a mapping of paths, whose dots are part of the key, to lists.
+func (d *decoder) match(node *yaml.Node, path string, out reflect.Value) {
+	out.Set(reflect.MakeMap(out.Type()))
+	d.mapping(node, path, pathPattern, func(key string, keyNode, value *yaml.Node) {
+		field := member(path, key)
+		d.lines[field] = keyNode.Line
+		var values []string
+		d.decode(value, field, reflect.ValueOf(&values).Elem())
+		out.SetMapIndex(reflect.ValueOf(key), reflect.ValueOf(values))
 	})
 }
 

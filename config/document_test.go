@@ -32,7 +32,7 @@ func TestKeyPaths(t *testing.T) {
 	require.Equal(t, []string{
 		"listen", "tls.certificate", "tls.key", "access.tokens", "access.event_tokens", "access.api_tokens", "sealing_keys", "encrypt_payloads",
 		"ui_origins", "installations[].id", "installations[].allow_private", "gitbook_api", "secret_overlap", "sources[].name", "sources[].secrets",
-		"destinations[].name", "destinations[].formerly", "destinations[].url", "destinations[].secrets", "destinations[].events", "destinations[].spaces", "destinations[].sites",
+		"destinations[].name", "destinations[].formerly", "destinations[].url", "destinations[].secrets", "destinations[].events", "destinations[].spaces", "destinations[].sites", "destinations[].match",
 		"destinations[].timeout", "destinations[].retries", "destinations[].retry_after_max", "destinations[].hold_after",
 		"destinations[].notify", "destinations[].concurrency", "destinations[].rate_limit", "destinations[].redact", "destinations[].headers",
 		"destinations[].allow_private", "unknown_patience", "egress_proxy", "worker", "max_body_bytes", "max_requests",

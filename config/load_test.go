@@ -51,6 +51,7 @@ destinations:
     events: [space_content_updated, page_feedback]
     spaces: [space_1]
     sites: [site_1, site_2]
+    match: {visitor.language: [en, "de*"], visitor.age: [42]}
     timeout: 20s
     retries: [100ms, 1d12h, 30d]
     retry_after_max: 24h
@@ -113,6 +114,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 				Events:        []string{"space_content_updated", "page_feedback"},
 				Spaces:        []string{"space_1"},
 				Sites:         []string{"site_1", "site_2"},
+				Match:         map[string][]string{"visitor.language": {"en", "de*"}, "visitor.age": {"42"}},
 				Timeout:       20 * time.Second,
 				Retries:       []time.Duration{100 * time.Millisecond, 36 * time.Hour, 720 * time.Hour},
 				RetryAfterMax: 24 * time.Hour,

@@ -26,6 +26,7 @@ const installationPrefix = "installation."
 var (
 	namePattern           = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 	eventTypePattern      = regexp.MustCompile(`^[a-z0-9_.]+$`)
+	pathPattern           = regexp.MustCompile(`^[A-Za-z0-9_.$-]{1,100}$`) // What is shown of a path; others are allowed.
 	visiblePattern        = regexp.MustCompile(`^[!-~]+$`)
 	installationIDPattern = regexp.MustCompile(`^[!-.0-?A-~]+$`) // Visible ASCII without "/" and "@".
 	hostPattern           = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
@@ -196,8 +197,28 @@ func (v *validator) destination(field string, d Destination, names unique) {
 		rate := strconv.FormatFloat(d.RateLimit, 'g', -1, 64)
 		v.add(member(field, "rate_limit"), rate, "is not between %v and %v requests a second", minRateLimit, maxRateLimit)
 	}
+	v.match(member(field, "match"), d.Match)
 	v.redact(member(field, "redact"), d.Redact)
 	v.headers(member(field, "headers"), d.Headers)
+}
+
+func (v *validator) match(field string, match map[string][]string) {
+	if len(match) > maxMatches {
+		v.add(field, "", "has more than %d paths", maxMatches)
+	}
+	for _, path := range slices.Sorted(maps.Keys(match)) {
+		values, field := match[path], member(field, path)
+		switch {
+		case slices.Contains(strings.Split(path, "."), ""):
+			v.add(field, "", "is not a path of members, such as visitor.language")
+		case len(values) == 0:
+			v.add(field, "", "has no values, so that nothing would be delivered; leave it out, or give at least one")
+		case len(values) > maxMatchValues:
+			v.add(field, "", "has more than %d values", maxMatchValues)
+		case slices.Contains(values, ""):
+			v.add(field, "", "has an empty value; give it a text, or \"*\" for any")
+		}
+	}
 }
 
 // kept are the members that every event must have.

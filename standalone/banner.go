@@ -2,12 +2,19 @@ package main
 
 import (
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"strings"
 
 	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/gitbook"
 	"github.com/gitbook-courier/courier/standalone/engine"
+)
+
+// Queries of the Temporal UI that an operator needs first.
+const (
+	givenUp = "WorkflowType='Delivery' AND ExecutionStatus='Failed'"
+	waiting = "WorkflowType='Delivery' AND ExecutionStatus='Running'"
 )
 
 // banner says what was opened, and how to send a first event.
@@ -18,6 +25,8 @@ func banner(s settings, c config.Config, temporal *engine.Engine) string {
 	line("Events in", eventsURL(c))
 	if temporal.UIURL() != "" {
 		line("Temporal UI", temporal.UIURL()+"/namespaces/default/workflows")
+		line("  given up", temporal.UIURL()+"/namespaces/default/workflows?query="+url.QueryEscape(givenUp))
+		line("  waiting", temporal.UIURL()+"/namespaces/default/workflows?query="+url.QueryEscape(waiting))
 	}
 	line("Temporal gRPC", temporal.Address())
 	if s.config == "" {

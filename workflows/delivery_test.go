@@ -254,8 +254,8 @@ func TestDeliveryTellsItsStoryWhileItRetries(t *testing.T) {
 	env.ExecuteWorkflow(workflows.Delivery, input(), activities.EventPayload([]byte(event)))
 
 	require.Contains(t, during, "**Retrying.** Attempt 3 of 4 follows at ")
-	require.Contains(t, during, "Unavailable: 500 Internal Server Error | 1.05s |")
-	require.Contains(t, during, "Unavailable: 503 Service Unavailable | 2.1s |")
+	require.Contains(t, during, "Unavailable: `500 Internal Server Error`\u2003 | 1.05s\u2003 |")
+	require.Contains(t, during, "Unavailable: `503 Service Unavailable`\u2003 | 2.1s\u2003 |")
 	require.Contains(t, during, "Event `evt_1` of type `space_content_updated` to `search`, `https://search.example.com/hook`")
 	after := details(t, env)
 	require.Contains(t, after, "**Delivered** at attempt 3.")

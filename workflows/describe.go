@@ -3,6 +3,7 @@ package workflows
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -107,15 +108,24 @@ func count(attempts int) string {
 
 func describe(in DeliveryInput, state string, attempts []activities.Attempt) string {
 	var b strings.Builder
+	if in.Reason == ReasonRedelivery {
+		state = "**Redelivery.** " + state
+	}
 	fmt.Fprintf(&b, "%s\n\nEvent %s of type %s to %s, %s\n", state, code(in.EventID), code(in.EventType), code(in.Destination), code(in.URL))
 	if len(attempts) == 0 {
 		return b.String()
 	}
-	b.WriteString("\n| # | started | took | outcome | waited |\n| --- | --- | --- | --- | --- |\n")
+	b.WriteString("\n" + row("#", "started", "took", "outcome", "waited") + "| --- | --- | --- | --- | --- |\n")
 	for _, a := range attempts {
-		fmt.Fprintf(&b, "| %d | %s | %d ms | %s | %s |\n", a.Number, started(a), a.DurationMs, outcome(a), waited(a))
+		b.WriteString(row(strconv.Itoa(a.Number), started(a), strconv.FormatInt(a.DurationMs, 10)+" ms", outcome(a), waited(a)))
 	}
 	return b.String()
+}
+
+// row is a row of a table. The Temporal UI shows cells without space between them, so each ends in an
+// em space, which Markdown does not trim.
+func row(cells ...string) string {
+	return "| " + strings.Join(cells, "\u2003 | ") + "\u2003 |\n"
 }
 
 func started(a activities.Attempt) string {
@@ -129,7 +139,10 @@ func outcome(a activities.Attempt) string {
 	if a.Outcome == activities.OutcomeDelivered {
 		return fmt.Sprintf("delivered, %d", a.StatusCode)
 	}
-	return a.Outcome + ": " + cell(a.Error)
+	if a.Error == "" {
+		return a.Outcome
+	}
+	return a.Outcome + ": " + code(a.Error)
 }
 
 func waited(a activities.Attempt) string {
@@ -139,14 +152,10 @@ func waited(a activities.Attempt) string {
 	return (time.Duration(a.WaitMs) * time.Millisecond).String()
 }
 
-// code quotes what came from outside, so that it cannot become Markdown.
+// code quotes what came from outside. Inside the quotation neither a link nor an image nor anything
+// else of Markdown comes alive, not even an address that stands there as it is.
 func code(s string) string {
 	return "`" + strings.Map(plain, s) + "`"
-}
-
-// cell makes text fit for a cell of a Markdown table.
-func cell(s string) string {
-	return strings.Map(plain, s)
 }
 
 func plain(r rune) rune {

@@ -2,7 +2,7 @@ package workflows
 
 import (
 	"errors"
-	"fmt"
+	"strconv"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -79,7 +79,7 @@ func Redelivery(ctx workflow.Context, input RedeliveryInput) (RedeliveryProgress
 		case err != nil:
 			return input.Progress, err
 		case input.Progress.Done:
-			workflow.SetCurrentDetails(ctx, describeRedelivery(input, "**All started.**"))
+			workflow.SetCurrentDetails(ctx, describeRedelivery(input, allDone(input)))
 			return input.Progress, nil
 		}
 	}
@@ -98,10 +98,18 @@ func RedeliverySummary(in RedeliveryInput) string {
 	return shorten(summary)
 }
 
+func allDone(in RedeliveryInput) string {
+	if in.DryRun {
+		return "**All counted.**"
+	}
+	return "**All started.**"
+}
+
 func describeRedelivery(in RedeliveryInput, state string) string {
 	p := in.Progress
 	if in.DryRun {
 		state += " This is a dry run: nothing is sent."
 	}
-	return fmt.Sprintf("%s\n\n| found | started | skipped | failed |\n| --- | --- | --- | --- |\n| %d | %d | %d | %d |\n", state, p.Found, p.Started, p.Skipped, p.Failed)
+	return state + "\n\n" + row("found", "started", "skipped", "failed") + "| --- | --- | --- | --- |\n" +
+		row(strconv.Itoa(p.Found), strconv.Itoa(p.Started), strconv.Itoa(p.Skipped), strconv.Itoa(p.Failed))
 }

@@ -45,7 +45,7 @@ func TestRedeliveryGoesThroughAllPages(t *testing.T) {
 	var got workflows.RedeliveryProgress
 	require.NoError(t, env.GetWorkflowResult(&got))
 	require.Equal(t, workflows.RedeliveryProgress{Found: 1500, Started: 1500, Cursor: "xxx", Done: true}, got)
-	require.Contains(t, details(t, env), "| 1500 | 1500 | 0 | 0 |")
+	require.Contains(t, details(t, env), "| 1500\u2003 | 1500\u2003 | 0\u2003 | 0\u2003 |")
 }
 
 // The history of a job must not grow with what it has to do.

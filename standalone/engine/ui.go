@@ -55,6 +55,12 @@ func (u *ui) serve(temporalAddress, namespace string, logger *slog.Logger) error
 		HideLogs:            true,
 		DisableNewsFetch:    true, // The news would be fetched from the makers' site.
 		CORS:                config.CORS{CookieInsecure: true},
+		// What these buttons do to the workflows of an application, it does itself better: they stop
+		// it between two steps, repeat steps, or begin something without an input.
+		WorkflowPauseDisabled:     true,
+		WorkflowResetDisabled:     true,
+		WorkflowTerminateDisabled: true,
+		StartWorkflowDisabled:     true,
 	})
 	if err != nil {
 		return fmt.Errorf("UI: %w", err)

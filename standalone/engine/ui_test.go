@@ -36,10 +36,14 @@ func TestUIServesPageAndAPI(t *testing.T) {
 	var settings struct {
 		DefaultNamespace string
 		DisableNewsFetch bool
+
+		WorkflowPauseDisabled, WorkflowResetDisabled, WorkflowTerminateDisabled, StartWorkflowDisabled bool
 	}
 	require.NoError(t, json.Unmarshal([]byte(body), &settings))
 	require.Equal(t, testNamespace, settings.DefaultNamespace)
 	require.True(t, settings.DisableNewsFetch)
+	require.True(t, settings.WorkflowPauseDisabled && settings.WorkflowResetDisabled)
+	require.True(t, settings.WorkflowTerminateDisabled && settings.StartWorkflowDisabled)
 
 	// A name that somebody else's DNS points here is not ours.
 	status, _ = get(t, e.UIURL()+"/api/v1/namespaces", "rebound.example:80")

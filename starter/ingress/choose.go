@@ -25,7 +25,7 @@ func (in *Ingress) choose(event gitbook.Event, installation string, environment 
 		}
 	}
 	for _, d := range in.config.Destinations {
-		if d.Wants(event.Type, event.SpaceID, event.SiteID) {
+		if d.Wants(event) {
 			configured := delivery
 			configured.Destination = d.Name
 			chosen = append(chosen, configured)
