@@ -22,7 +22,7 @@ BENCH ?=
 # The release whose histories are stored, such as v0.3.0. The CHANGELOG's newest when empty.
 RELEASE ?=
 
-.PHONY: help build standalone test bench soak lint replay fuzz histories tidy-check
+.PHONY: help build standalone test schema bench soak lint replay fuzz histories tidy-check
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,10 @@ test: ## Test all modules, end to end included
 	go test -race ./...
 	go -C standalone test -count=1 ./...
 	go -C bench test -count=1 ./...
+
+schema: ## Check the settings screen against GitBook's description of its API, which npm installs
+	npm --prefix starter/configscreen/testdata/npm ci --silent
+	go test -tags gitbookapi -run '^TestSchema$$' ./starter/configscreen
 
 bench: ## Measure Courier on this machine, in about fifteen minutes (BENCH=--quick for two; see docs/benchmarks.md)
 	go build -o bin/ ./starter ./worker

@@ -33,6 +33,8 @@ type Options struct {
 	Journal Journal
 	// Holds knows which destinations are held. Required.
 	Holds Holds
+	// Overlaps knows which secrets of installations were replaced lately. Defaults to none.
+	Overlaps Overlaps
 	// Runs knows how runs began. Required.
 	Runs Runs
 	// Log takes one line for each attempt that fails. Required.
@@ -49,6 +51,14 @@ type Options struct {
 	Now func() time.Time
 	// Random returns a number in [0, 1) for the jitter. Defaults to math/rand's.
 	Random func() float64
+}
+
+// Overlaps knows which secrets of installations were replaced in GitBook lately, so that they sign
+// beside the new ones.
+type Overlaps interface {
+	// Secrets are those that sign for an installation whose event came with a secret, the newest
+	// first. An error means that they cannot be known now.
+	Secrets(ctx context.Context, installation, secret string) ([]string, error)
 }
 
 // Holds knows which destinations are held, and hears how attempts go, so that one that has been

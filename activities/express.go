@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
@@ -57,7 +58,10 @@ func (a *Activities) expressAttempt(ctx context.Context, in ExpressInput, workfl
 	if a.Holds.Held(ctx, name) {
 		return outcome{err: final(FailureHeld, "deliveries to "+in.Destination+" are held", nil)}
 	}
-	target, err := a.resolve(in.Destination, workflowID, in.Sealed)
+	target, err := a.resolve(ctx, in.Destination, workflowID, in.Sealed)
+	if errors.Is(err, errNoSecrets) {
+		return outcome{}
+	}
 	if err != nil {
 		return outcome{err: final(FailureDestinationUnknown, err.Error(), nil)}
 	}

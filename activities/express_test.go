@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
 
 	"github.com/gitbook-courier/courier/activities"
 	"github.com/gitbook-courier/courier/internal/hooktest"
@@ -19,21 +20,30 @@ func expressBench(t *testing.T, target activities.Target) (send func(activities.
 	b := newBench(t, target)
 	at = &now{clock}
 	b.options.Now = func() time.Time { return at.Time }
-	a := activities.New(b.options)
-	b.env.RegisterActivity(a.SendWebhookExpress)
+	send = b.express(t)
 	t.Cleanup(func() {
 		require.Empty(t, b.journal.Logs(), "its log is in the history with its result")
 		require.Empty(t, b.signals.all, "its workflow waits for it")
 	})
+	return send, at
+}
+
+// express is the express lane of a new worker.
+func (b *bench) express(t *testing.T) func(activities.ExpressInput) ([]activities.Attempt, error) {
+	t.Helper()
+	a := activities.New(b.options)
+	suite := &testsuite.WorkflowTestSuite{}
+	env := suite.NewTestActivityEnvironment()
+	env.RegisterActivity(a.SendWebhookExpress)
 	return func(in activities.ExpressInput) ([]activities.Attempt, error) {
-		value, err := b.env.ExecuteLocalActivity(a.SendWebhookExpress, in, activities.EventPayload([]byte(oddEvent)))
+		value, err := env.ExecuteLocalActivity(a.SendWebhookExpress, in, activities.EventPayload([]byte(oddEvent)))
 		if err != nil {
 			return nil, err
 		}
 		var result activities.SendWebhookResult
 		err = value.Get(&result)
 		return result.Attempts, err
-	}, at
+	}
 }
 
 func first() activities.ExpressInput { return activities.ExpressInput{Webhook: input().Webhook} }

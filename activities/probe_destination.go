@@ -25,7 +25,7 @@ func (a *Activities) ProbeDestination(ctx context.Context, destination string) e
 	if err != nil {
 		return err
 	}
-	target, err := a.resolve(destination, "", nil)
+	target, err := a.resolve(ctx, destination, "", nil)
 	if err != nil {
 		return temporal.NewApplicationError(err.Error(), FailureDestinationUnknown)
 	}

@@ -238,7 +238,10 @@ func (s *sending) notNow(kind, reason string, wait time.Duration) (SendWebhookRe
 
 // send makes one attempt and ends the execution with it.
 func (s *sending) send(ctx context.Context, body []byte) (SendWebhookResult, error) {
-	target, err := s.resolve(s.in.Destination, s.info.WorkflowExecution.ID, s.in.Sealed)
+	target, err := s.resolve(ctx, s.in.Destination, s.info.WorkflowExecution.ID, s.in.Sealed)
+	if errors.Is(err, errNoSecrets) {
+		return s.notNow(FailureNotSent, err.Error(), soon)
+	}
 	if err != nil {
 		return SendWebhookResult{}, final(FailureDestinationUnknown, err.Error(), s.log)
 	}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -467,6 +468,57 @@ func TestSendWebhookOpensAnInstallationsWebhook(t *testing.T) {
 			require.Len(t, receiver.Requests(), 1)
 			require.NoError(t, receiver.Requests()[0].Verified)
 		})
+	}
+}
+
+// overlaps are the secrets that sign for an installation.
+type overlaps struct {
+	secrets []string
+	err     error
+}
+
+func (o overlaps) Secrets(_ context.Context, installation, secret string) ([]string, error) {
+	if installation != "inst_1" || secret != hooktest.Secret {
+		return nil, errors.New("asked for another")
+	}
+	return o.secrets, o.err
+}
+
+// A secret that was replaced in GitBook signs beside the new one, which comes first.
+func TestReplacedSecretSigns(t *testing.T) {
+	t.Parallel()
+	for _, express := range []bool{false, true} {
+		receiver := hooktest.New(t)
+		b := newBench(t, activities.Target{})
+		b.options.Installations = func(string) (bool, bool) { return true, true }
+		b.options.Overlaps = overlaps{secrets: []string{"new", hooktest.Secret}}
+		sealed, err := activities.SealWebhook(keyring(t), "default-test-workflow-id", gitbook.Webhook{URL: receiver.URL, Secret: hooktest.Secret})
+		require.NoError(t, err)
+		in := input()
+		in.Destination, in.Sealed = "installation.inst_1", sealed
+
+		send := func() (log []activities.Attempt, err error) { return b.send(in) }
+		if express {
+			run := b.express(t)
+			send = func() (log []activities.Attempt, err error) { return run(activities.ExpressInput{Webhook: in.Webhook}) }
+		}
+		_, err = send()
+		require.NoError(t, err)
+		require.Equal(t, gitbook.Sign(clock, []byte(oddEvent), "new", hooktest.Secret), receiver.Requests()[0].Header.Get(gitbook.SignatureHeader))
+
+		// While the secrets are not known, nothing is sent, and nothing is counted.
+		b.options.Overlaps = overlaps{err: errors.New("out of reach")}
+		if express {
+			run := b.express(t)
+			log, err := run(activities.ExpressInput{Webhook: in.Webhook})
+			require.NoError(t, err)
+			require.Empty(t, log)
+		} else {
+			_, err = b.send(in)
+			require.Equal(t, "NotSent", failureOf(t, err).kind)
+			require.False(t, failureOf(t, err).final)
+		}
+		require.Len(t, receiver.Requests(), 1)
 	}
 }
 

@@ -1,7 +1,9 @@
 package activities
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -54,8 +56,14 @@ func SealWebhook(keys *seal.Keyring, deliveryID string, webhook gitbook.Webhook)
 	return keys.Seal(plain, []byte(deliveryID))
 }
 
-// resolve finds the target of a destination. Its errors are final and fit to be shown.
-func (a *Activities) resolve(destination, deliveryID string, sealed []byte) (Target, error) {
+const noSecrets = "the installation's secrets could not be read from Temporal"
+
+// errNoSecrets is of a target that cannot be found now, and may be later.
+var errNoSecrets = errors.New(noSecrets)
+
+// resolve finds the target of a destination. Its errors are fit to be shown, and final but for
+// errNoSecrets.
+func (a *Activities) resolve(ctx context.Context, destination, deliveryID string, sealed []byte) (Target, error) {
 	id, isInstallation := strings.CutPrefix(destination, InstallationPrefix)
 	if !isInstallation {
 		target, ok := a.Destinations[a.current(destination)]
@@ -76,5 +84,12 @@ func (a *Activities) resolve(destination, deliveryID string, sealed []byte) (Tar
 	if err := json.Unmarshal(plain, &webhook); err != nil {
 		return Target{}, seal.ErrCorrupt
 	}
-	return Target{URL: webhook.URL, Secrets: []string{webhook.Secret}, AllowPrivate: allowPrivate}, nil
+	secrets := []string{webhook.Secret}
+	if a.Overlaps != nil {
+		if secrets, err = a.Overlaps.Secrets(ctx, id, webhook.Secret); err != nil {
+			a.Log.WarnContext(ctx, noSecrets, "destination", destination, "error", err)
+			return Target{}, errNoSecrets
+		}
+	}
+	return Target{URL: webhook.URL, Secrets: secrets, AllowPrivate: allowPrivate}, nil
 }

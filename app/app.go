@@ -127,6 +127,7 @@ var base = fx.Module("base",
 		newStore,
 		deliveries.NewHolds,
 		newAdmin,
+		deliveries.NewOverlaps,
 	),
 	fx.Invoke(func(lc fx.Lifecycle, c *connection, a *admin) {
 		lc.Append(fx.StartStopHook(c.start, c.stop))

@@ -49,8 +49,8 @@ func newServer(o Options, in *ingress.Ingress, a *api.API, c *codecserver.Server
 	return server.New(o.Config, rooms, o.Logger, time.Now, func() { _ = down.Shutdown(fx.ExitCode(1)) })
 }
 
-func newScreen(c config.Config) (ingress.Screen, error) {
-	return configscreen.New(c.GitBookAPI, c.EgressProxy.Reveal())
+func newScreen(c config.Config, overlaps *deliveries.Overlaps) (ingress.Screen, error) {
+	return configscreen.New(c.GitBookAPI, c.EgressProxy.Reveal(), overlaps)
 }
 
 func newCodecServer(p *codec.Codec, c config.Config, log *slog.Logger) *codecserver.Server {

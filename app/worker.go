@@ -31,7 +31,7 @@ func newJournal(c client.Client, namespace *deliveries.Namespace, payloads *code
 	return activities.NewTemporalJournal(c, namespace.Name, payloads.DataConverter(), payloads.FailureConverter())
 }
 
-func newActivities(o Options, keys *seal.Keyring, temporal client.Client, journal activities.Journal, deliveries *deliveries.Store, holds *deliveries.Holds, id identity, m *metrics.Metrics) *activities.Activities {
+func newActivities(o Options, keys *seal.Keyring, temporal client.Client, journal activities.Journal, deliveries *deliveries.Store, holds *deliveries.Holds, overlaps *deliveries.Overlaps, id identity, m *metrics.Metrics) *activities.Activities {
 	c := o.Config
 	destinations := make(map[string]activities.Target, len(c.Destinations))
 	current := make(map[string]string)
@@ -52,6 +52,7 @@ func newActivities(o Options, keys *seal.Keyring, temporal client.Client, journa
 		Signaler:    temporal,
 		Journal:     journal,
 		Holds:       holds,
+		Overlaps:    overlaps,
 		Runs:        deliveries,
 		EgressProxy: c.EgressProxy.Reveal(),
 		Log:         o.Logger,

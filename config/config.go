@@ -28,6 +28,9 @@ const (
 	// DefaultGitBookAPI is GitBook's own.
 	DefaultGitBookAPI = "https://api.gitbook.com"
 
+	// DefaultSecretOverlap is for how long a secret that was replaced in GitBook still signs.
+	DefaultSecretOverlap = day
+
 	// DefaultMaxBodyBytes is the largest body of an incoming request, in bytes: 1 MiB.
 	DefaultMaxBodyBytes = 1 << 20
 
@@ -55,6 +58,8 @@ const (
 	maxRetries   = 50
 
 	maxRetryAfter = day
+
+	maxSecretOverlap = 30 * day
 
 	minUnknownPatience = time.Minute
 	maxUnknownPatience = 30 * day
@@ -126,6 +131,10 @@ type Config struct {
 	// URL without user, query and fragment. A save with another address is refused, because the
 	// tokens that come with it would go there. Defaults to https://api.gitbook.com.
 	GitBookAPI string `yaml:"gitbook_api"`
+
+	// SecretOverlap is for how long a secret that was replaced on the settings screen still signs,
+	// beside the new one. Defaults to 24h; from 0, which is not at all, to 30d.
+	SecretOverlap time.Duration `yaml:"secret_overlap"`
 
 	// Sources are the senders of POST /webhooks/{source}.
 	Sources []Source `yaml:"sources"`
@@ -309,6 +318,7 @@ func Default() Config {
 		Listen:          DefaultListen,
 		LogFormat:       LogText,
 		GitBookAPI:      DefaultGitBookAPI,
+		SecretOverlap:   DefaultSecretOverlap,
 		UnknownPatience: DefaultUnknownPatience,
 		Worker:          WorkerSeparate,
 		MaxBodyBytes:    DefaultMaxBodyBytes,

@@ -70,6 +70,7 @@ destinations:
 gitbook_api: http://127.0.0.1:9999/gitbook
 admin_listen: 127.0.0.1:9465
 log_format: json
+secret_overlap: 2d
 egress_proxy: http://courier:${PROXY_PASSWORD}@proxy.example.com:3128
 unknown_patience: 2d
 worker: embedded
@@ -106,6 +107,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 		UIOrigins:       []string{"https://temporal.example.com:8233"},
 		Installations:   []Installation{{ID: "inst_def456", AllowPrivate: true}, {ID: "*"}},
 		GitBookAPI:      "http://127.0.0.1:9999/gitbook",
+		SecretOverlap:   48 * time.Hour,
 		Sources:         []Source{{Name: "docs", Secrets: []Secret{"a: [\"YAML\"] #"}}},
 		Destinations: []Destination{
 			{
@@ -154,7 +156,7 @@ func TestParseOfNothingIsTheDefault(t *testing.T) {
 		cfg, err := Parse([]byte(give), "courier.yaml", Options{})
 		require.NoError(t, err, "%q", give)
 		require.Equal(t, Config{
-			Listen: "127.0.0.1:8080", LogFormat: "text", GitBookAPI: "https://api.gitbook.com", UnknownPatience: 24 * time.Hour, Worker: "separate", MaxBodyBytes: 1 << 20, MaxRequests: 128,
+			Listen: "127.0.0.1:8080", LogFormat: "text", GitBookAPI: "https://api.gitbook.com", SecretOverlap: 24 * time.Hour, UnknownPatience: 24 * time.Hour, Worker: "separate", MaxBodyBytes: 1 << 20, MaxRequests: 128,
 		}, cfg, "%q", give)
 	}
 }

@@ -25,6 +25,7 @@ func (v *validator) server(c Config) {
 	if c.Worker != WorkerSeparate && c.Worker != WorkerEmbedded {
 		v.add("worker", c.Worker, "is neither %s nor %s", WorkerSeparate, WorkerEmbedded)
 	}
+	v.duration("secret_overlap", c.SecretOverlap, 0, maxSecretOverlap)
 	v.duration("unknown_patience", c.UnknownPatience, minUnknownPatience, maxUnknownPatience)
 	if c.MaxBodyBytes < minBodyBytes || c.MaxBodyBytes > maxBodyBytes {
 		v.add("max_body_bytes", strconv.FormatInt(c.MaxBodyBytes, 10), "is not between %d and %d", minBodyBytes, maxBodyBytes)

@@ -140,4 +140,5 @@ func Register(registry worker.WorkflowRegistry) {
 	registry.RegisterWorkflow(Delivery)
 	registry.RegisterWorkflow(Redelivery)
 	registry.RegisterWorkflow(Hold)
+	registry.RegisterWorkflow(SecretOverlap)
 }

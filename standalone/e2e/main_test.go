@@ -20,7 +20,7 @@ import (
 var (
 	update      = flag.Bool("update", false, "rewrite the histories of a release in workflows/testdata/histories")
 	version     = flag.String("release", "", "with -update: the `version` whose histories they are, such as v0.3.0; the CHANGELOG's newest by default")
-	screenshots = flag.String("screenshots", "", "save pictures of the Temporal UI in this `folder`")
+	screenshots = flag.String("screenshots", "", "save pictures of the Temporal UI and the settings screen in this `folder`")
 )
 
 // binaries is the folder of the programs: standalone, starter and worker.

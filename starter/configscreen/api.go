@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// apiTimeout bounds all calls of one save. GitBook's own screen waits for them.
-	apiTimeout = 10 * time.Second
+	// saveTimeout bounds all calls of one save. GitBook's own screen waits for them.
+	saveTimeout = 10 * time.Second
 	// maxReply bounds what is read of an answer, in bytes.
 	maxReply = 1 << 20
 )
@@ -48,28 +48,13 @@ func newAPI(base, proxy string) (api, error) {
 	}, nil
 }
 
-// access is the right to call the API for one installation.
-type access struct {
-	api
-	token, userAgent string
-}
-
-// access takes an environment's token. The environment comes with the request, so the address of
-// the API in it must be ours: the token would go to it.
-func (a api) access(environment gitbook.Environment) (access, error) {
+// check refuses an environment of another API. Its address comes with the request, and the token
+// would go to it.
+func (a api) check(environment gitbook.Environment) error {
 	if _, given := environment.Field("apiEndpoint"); given && !a.is(idAt(environment, "apiEndpoint")) {
-		return access{}, respond.NewError(http.StatusForbidden, "environment.apiEndpoint is not the configuration's gitbook_api")
+		return respond.NewError(http.StatusForbidden, "environment.apiEndpoint is not the configuration's gitbook_api")
 	}
-	token := idAt(environment, "apiTokens", "installation")
-	if token == "" {
-		token = idAt(environment, "apiTokens", "integration")
-	}
-	if token == "" {
-		return access{}, errors.New("the environment has no API token")
-	}
-	version, _ := environment.Field("integration", "version")
-	userAgent := "integration-" + idAt(environment, "integration", "name") + "/" + gitbook.JavaScriptText(version)
-	return access{api: a, token: token, userAgent: userAgent}, nil
+	return nil
 }
 
 // is whether an address is the API's.
@@ -99,18 +84,48 @@ type call struct {
 	configuration object
 }
 
-// patch makes the calls, each after the one before has succeeded. Its errors name no token and
-// nothing that GitBook has answered.
-func (a access) patch(ctx context.Context, calls []call) error {
-	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
-	defer cancel()
+// requests are the requests of calls, with the installation's token, else the integration's.
+func (a api) requests(ctx context.Context, environment gitbook.Environment, calls []call) ([]*http.Request, error) {
+	token := idAt(environment, "apiTokens", "installation")
+	if token == "" {
+		token = idAt(environment, "apiTokens", "integration")
+	}
+	if token == "" {
+		return nil, errors.New("the environment has no API token")
+	}
+	version, _ := environment.Field("integration", "version")
+	header := http.Header{
+		"Accept":        {"*/*"},
+		"Authorization": {"Bearer " + token},
+		"Content-Type":  {"application/json"},
+		"User-Agent":    {"integration-" + idAt(environment, "integration", "name") + "/" + gitbook.JavaScriptText(version)},
+	}
 	requests := make([]*http.Request, len(calls))
 	for i, c := range calls {
-		var err error
-		if requests[i], err = a.request(ctx, c); err != nil {
-			return err
+		address := a.base + "/v1"
+		for _, segment := range c.path {
+			switch segment {
+			case "":
+				return nil, errIncomplete
+			case ".", "..":
+				return nil, errors.New("an id is no segment of a path")
+			}
+			address += "/" + url.PathEscape(segment)
 		}
+		body := object{}.with("configuration", c.configuration.raw()).raw()
+		r, err := http.NewRequestWithContext(ctx, http.MethodPatch, address, bytes.NewReader(body))
+		if err != nil {
+			return nil, errors.New("the call of GitBook's API cannot be made")
+		}
+		r.Header = header.Clone()
+		requests[i] = r
 	}
+	return requests, nil
+}
+
+// patch makes the requests, each after the one before has succeeded. Its errors name no token and
+// nothing that GitBook has answered.
+func (a api) patch(requests []*http.Request) error {
 	for _, r := range requests {
 		if err := a.do(r); err != nil {
 			return fmt.Errorf("GitBook's API, PATCH %s: %w", r.URL.EscapedPath(), err)
@@ -119,35 +134,12 @@ func (a access) patch(ctx context.Context, calls []call) error {
 	return nil
 }
 
-func (a access) request(ctx context.Context, c call) (*http.Request, error) {
-	address := a.base + "/v1"
-	for _, segment := range c.path {
-		switch segment {
-		case "":
-			return nil, errIncomplete
-		case ".", "..":
-			return nil, errors.New("an id is no segment of a path")
-		}
-		address += "/" + url.PathEscape(segment)
-	}
-	body := object{}.with("configuration", c.configuration.raw()).raw()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPatch, address, bytes.NewReader(body))
-	if err != nil {
-		return nil, errors.New("the call of GitBook's API cannot be made")
-	}
-	r.Header.Set("Accept", "*/*")
-	r.Header.Set("Authorization", "Bearer "+a.token)
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("User-Agent", a.userAgent)
-	return r, nil
-}
-
-func (a access) do(r *http.Request) error {
+func (a api) do(r *http.Request) error {
 	reply, err := a.client.Do(r)
 	if err != nil {
 		// The client's text may have the URL and a header in it.
 		if errors.Is(err, context.DeadlineExceeded) {
-			return fmt.Errorf("no answer within %s", apiTimeout)
+			return fmt.Errorf("no answer within %s", saveTimeout)
 		}
 		return errors.New("the connection failed")
 	}

@@ -1,6 +1,7 @@
 // Package configscreen is the settings screen that GitBook shows for the integration. GitBook sends
 // ui_render events for the component "config" and draws the ContentKit elements of the answer; the
-// administrator's settings are saved with calls of GitBook's API. Nothing of it is stored here.
+// administrator's settings are saved with calls of GitBook's API. Nothing of it is stored here, but
+// for a secret that is replaced: Overlaps lets it sign for a while longer.
 //
 // The screen is that of GitBook's own Webhook integration 1.1.0, except that everything is checked
 // before anything is saved.
@@ -33,17 +34,24 @@ const secretBytes = 32
 // errIncomplete is an event or environment without something that GitBook always sends.
 var errIncomplete = errors.New("the event or its environment is incomplete")
 
+// Overlaps lets secrets that are replaced sign for a while longer; *deliveries.Overlaps is one.
+type Overlaps interface {
+	// Keep is called before a secret of an installation gives way to another in GitBook.
+	Keep(ctx context.Context, installation, old, by string) error
+}
+
 // Screen answers ui_render events.
 type Screen struct {
 	api       api
+	overlaps  Overlaps
 	newSecret func() string
 }
 
 // New makes a screen that saves with the API at the base URL, such as https://api.gitbook.com,
 // through the proxy at a URL if that is not empty. It does no I/O.
-func New(apiURL, proxy string) (*Screen, error) {
+func New(apiURL, proxy string, overlaps Overlaps) (*Screen, error) {
 	a, err := newAPI(apiURL, proxy)
-	return &Screen{api: a, newSecret: newSecret}, err
+	return &Screen{api: a, overlaps: overlaps, newSecret: newSecret}, err
 }
 
 func newSecret() string {
@@ -68,6 +76,10 @@ func (s *Screen) Answer(ctx context.Context, event gitbook.Event, environment gi
 }
 
 func (s *Screen) answer(ctx context.Context, event gitbook.Event, environment gitbook.Environment) (any, error) {
+	// GitBook's runtime reads the tokens first, whatever the event is.
+	if tokens, _ := environment.Field("apiTokens"); tokens == nil || string(tokens) == "null" {
+		return nil, errIncomplete
+	}
 	props, _ := event.Field("props")
 	state, _ := event.Field("state")
 	if !truthy(state) {

@@ -2,6 +2,7 @@ package configscreen
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -12,6 +13,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -93,10 +96,25 @@ func (f *fakeAPI) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, answer.Body)
 }
 
+// kept are the secrets that are to sign longer.
+type kept struct {
+	all []string
+	err error
+}
+
+func (k *kept) Keep(_ context.Context, installation, old, by string) error {
+	k.all = append(k.all, installation+": "+old+", then "+by)
+	return k.err
+}
+
 // answer is the status and the body with which an event is answered.
-func answer(t *testing.T, apiURL string, event, environment []byte) (int, []byte) {
-	screen, err := New(apiURL, "")
+func answer(t *testing.T, apiURL string, overlaps Overlaps, event, environment []byte) (int, []byte) {
+	screen, err := New(apiURL, "", overlaps)
 	require.NoError(t, err)
+	return answerOf(t, screen, event, environment)
+}
+
+func answerOf(t *testing.T, screen *Screen, event, environment []byte) (int, []byte) {
 	e, err := gitbook.ParseEvent(event)
 	require.NoError(t, err)
 	env, err := gitbook.ParseEnvironment(environment)
@@ -166,7 +184,8 @@ func TestRecordedFacts(t *testing.T) {
 			api := newFakeAPI(t, f.APIScript)
 			environment := bytes.ReplaceAll(f.Request.Environment, []byte(endpoint), []byte(api.URL))
 
-			status, body := answer(t, api.URL, f.Request.Event, environment)
+			overlaps := &kept{}
+			status, body := answer(t, api.URL, overlaps, f.Request.Event, environment)
 
 			require.Equal(t, f.Response.Status, status, "%s", body)
 			want := string(f.Response.Body)
@@ -176,6 +195,11 @@ func TestRecordedFacts(t *testing.T) {
 				want = strings.ReplaceAll(want, generated, string(found[1]))
 			}
 			require.Equal(t, compact(t, []byte(want)), string(body))
+			if name == "save--space-new-secret" {
+				require.Equal(t, []string{"inst_1: c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I, then bmV3"}, overlaps.all)
+			} else {
+				require.Empty(t, overlaps.all)
+			}
 			require.Len(t, api.calls, len(f.APICalls))
 			for i, call := range f.APICalls {
 				require.JSONEq(t, string(call.Body), string(api.calls[i].Body))
@@ -256,6 +280,15 @@ func TestSave(t *testing.T) {
 		}, nil, 200, done, 2},
 		{"no API named", func(_, environment map[string]any) { delete(environment, "apiEndpoint") }, nil, 200, done, 2},
 		{"no token", env("apiTokens", map[string]any{}), nil, 500, broken, 0},
+		{"no tokens at all", env("apiTokens", nil), nil, 500, broken, 0},
+		{"a token of the integration", env("apiTokens", map[string]any{"installation": "", "integration": "tok_integration"}), nil, 200, done, 2},
+		{"no token and no URL", func(event, environment map[string]any) {
+			environment["apiTokens"], event["state"] = map[string]any{}, map[string]any{"webhookUrl": ""}
+		}, nil, 400, `{"error":"Webhook URL is required"}`, 0},
+		{"an API that begins alike", env("apiEndpoint", "http://127.0.0.1.example.com"), nil, 403, foreign, 0},
+		{"an empty API", env("apiEndpoint", ""), nil, 403, foreign, 0},
+		{"no name", env("integration", map[string]any{"version": 12}), nil, 500, broken, 0},
+		{"a version that is no header", env("integration", map[string]any{"name": "webhook", "version": "1\r\nX: y"}), nil, 500, broken, 0},
 		{"no installation", env("installation", nil), nil, 500, broken, 0},
 		{"an id that climbs", env("installation", map[string]any{"id": ".."}), nil, 500, broken, 0},
 		{"a space without an id", env("spaceInstallation", map[string]any{"integration": "webhook", "installation": "inst_1"}), nil, 500, broken, 0},
@@ -267,7 +300,7 @@ func TestSave(t *testing.T) {
 			t.Parallel()
 			api := newFakeAPI(t, tt.script)
 			event, environment := saving(api.URL, tt.change)
-			status, body := answer(t, api.URL, event, environment)
+			status, body := answer(t, api.URL, &kept{}, event, environment)
 			require.Equal(t, tt.status, status, "%s", body)
 			require.Equal(t, tt.body, string(body))
 			require.Len(t, api.calls, tt.calls)
@@ -280,9 +313,204 @@ func TestAPIThatCannotBeReached(t *testing.T) {
 	api := newFakeAPI(t, nil)
 	api.Close()
 	event, environment := saving(api.URL, func(_, _ map[string]any) {})
-	status, body := answer(t, api.URL, event, environment)
+	status, body := answer(t, api.URL, &kept{}, event, environment)
 	require.Equal(t, http.StatusInternalServerError, status)
 	require.Equal(t, `{"error":"Internal server error"}`, string(body))
+}
+
+// Nothing changes in GitBook when the secret that is replaced cannot be kept.
+func TestSecretThatCannotBeKept(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI(t, nil)
+	event, environment := saving(api.URL, func(_, environment map[string]any) {
+		environment["installation"] = map[string]any{"id": "inst_1", "configuration": map[string]any{"secret": "old"}}
+	})
+	overlaps := &kept{err: errors.New("cannot reach Temporal")}
+	status, body := answer(t, api.URL, overlaps, event, environment)
+	require.Equal(t, http.StatusInternalServerError, status)
+	require.Equal(t, `{"error":"Internal server error"}`, string(body))
+	require.Equal(t, []string{"inst_1: old, then c2VjcmV0"}, overlaps.all)
+	require.Empty(t, api.calls)
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// An API that does not answer costs 10 seconds.
+func TestAPIThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const api = "https://api.example.com"
+		screen, err := New(api, "", &kept{})
+		require.NoError(t, err)
+		screen.api.client.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		event, environment := saving(api, func(_, _ map[string]any) {})
+		begun := time.Now()
+		status, _ := answerOf(t, screen, event, environment)
+		require.Equal(t, http.StatusInternalServerError, status)
+		require.Equal(t, 10*time.Second, time.Since(begun))
+	})
+}
+
+// A save that has begun is finished, although GitBook hangs up.
+func TestSaveGoesOn(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI(t, nil)
+	screen, err := New(api.URL, "", &kept{})
+	require.NoError(t, err)
+	event, environment := saving(api.URL, func(_, _ map[string]any) {})
+	e, err := gitbook.ParseEvent(event)
+	require.NoError(t, err)
+	env, err := gitbook.ParseEnvironment(environment)
+	require.NoError(t, err)
+	ctx, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	_, _, err = screen.Answer(ctx, e, env)
+	require.NoError(t, err)
+	require.Len(t, api.calls, 2)
+}
+
+func TestCheckURL(t *testing.T) {
+	t.Parallel()
+	for _, valid := range []string{
+		"https://hooks.example.com", "HTTP://Hooks.Example.com:8080/a b?k=v w#f", "https://hooks.example.com./", "http://localhost:3000",
+		"http://127.0.0.1", "http://[::1]:80/", "https://my_host/", "https://bücher.example/ä", "https://hooks.example.com:/", "https://1.example.com",
+	} {
+		require.NoError(t, checkURL(valid), valid)
+	}
+	for _, invalid := range []string{
+		"hooks.example.com", "/in", "//hooks.example.com/in", "https:", "https://", "https:///in", "https://?k=v", "https://:443/", "https://a b/",
+		"https://a\nb/", "https://exa<mple.com/", "https://hooks.example.com:99999/", "https://hooks.example.com:0/", "https://hooks.example.com:x/",
+		"http://256.1.1.1/", "http://1.2.3/", "http://[::1/", "http://./", "https://user@hooks.example.com/", "https://user:geheim@hooks.example.com/",
+		"https://@hooks.example.com/", "https://hooks.example.com/%zz", "https://\u00ad/", "ws://hooks.example.com/", "file:///etc/passwd",
+		"data:text/plain,x", "mailto:a@example.com", "\u0085",
+	} {
+		require.EqualError(t, checkURL(invalid), "Please enter a valid webhook URL", invalid)
+	}
+}
+
+func TestAddressesOfTheAPI(t *testing.T) {
+	t.Parallel()
+	const gitBook = "https://api.gitbook.com"
+	tests := []struct {
+		configured, given string
+		want              bool
+	}{
+		{gitBook, "https://api.gitbook.com", true},
+		{gitBook, "https://api.gitbook.com/", true},
+		{gitBook + "/", "https://API.gitbook.com:443", true},
+		{"http://127.0.0.1:80", "HTTP://127.0.0.1", true},
+		{"https://proxy.example.com/gitbook", "https://proxy.example.com/gitbook/", true},
+		{gitBook, "http://api.gitbook.com", false},
+		{gitBook, "https://api.gitbook.com:80", false},
+		{gitBook, "https://api.gitbook.com.example.com", false},
+		{gitBook, "https://api.gitbook.com@example.com", false},
+		{gitBook, "https://example.com/api.gitbook.com", false},
+		{gitBook, "https://api.gitbook.com/v1", false},
+		{gitBook, "https://api.gitbook.com?x", false},
+		{gitBook, "https://user@api.gitbook.com", false},
+		{gitBook, "api.gitbook.com", false},
+		{gitBook, " https://api.gitbook.com", false},
+		{gitBook, "", false},
+	}
+	for _, tt := range tests {
+		a, err := newAPI(tt.configured, "")
+		require.NoError(t, err)
+		require.Equal(t, tt.want, a.is(tt.given), "%s, %s", tt.configured, tt.given)
+	}
+}
+
+// Calls of the API leave through the proxy.
+func TestAPIThroughAProxy(t *testing.T) {
+	t.Parallel()
+	var asked []string
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		scheme, _, _ := strings.Cut(r.Header.Get("Proxy-Authorization"), " ")
+		asked = append(asked, scheme+" "+r.RequestURI)
+		_, _ = io.WriteString(w, "{}")
+	}))
+	t.Cleanup(proxy.Close)
+	const api = "http://api.example.com"
+	screen, err := New(api, strings.Replace(proxy.URL, "://", "://user:password@", 1), &kept{})
+	require.NoError(t, err)
+	event, environment := saving(api, func(_, environment map[string]any) { delete(environment, "spaceInstallation") })
+	status, _ := answerOf(t, screen, event, environment)
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, []string{"Basic http://api.example.com/v1/integrations/webhook/installations/inst_1"}, asked)
+}
+
+// What the recorded drawings are examples of.
+func TestDrawing(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("testdata/render--space-configured.json")
+	require.NoError(t, err)
+	var f fact
+	require.NoError(t, json.Unmarshal(data, &f))
+	type object = map[string]any
+	event := func(name string, value any) func(event, environment object) {
+		return func(event, _ object) { event[name] = value }
+	}
+	env := func(value any, path ...string) func(event, environment object) {
+		return func(_, environment object) {
+			for _, name := range path[:len(path)-1] {
+				environment = environment[name].(object)
+			}
+			environment[path[len(path)-1]] = value
+		}
+	}
+	const broken = "Internal server error"
+	props := func(value any) object {
+		return object{"spaceInstallation": object{"configuration": object{"space_content_updated": value}}}
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(event, environment object)
+		status int
+		want   []string // parts of the answer
+	}{
+		{"state is false", event("state", false), 200, []string{`"webhookUrl":"https://hooks.example.com/in"`}},
+		{"state is an empty text", event("state", ""), 200, []string{`"space_content_updated":true`}},
+		{"state is zero", event("state", 0), 200, []string{`"space_content_updated":true`}},
+		{"state is a text", event("state", "x"), 200, []string{`"state":"x"`, `"disabled":true`}},
+		{"state is a list", event("state", []int{}), 200, []string{`"state":[]`}},
+		{"unknown members of the state stay", event("state", object{"later": []int{1}}), 200, []string{`"state":{"later":[1]}`}},
+		{"props are null, with a state", func(event, _ object) { event["state"], event["props"] = object{"a": 1}, nil }, 200, []string{`"props":null`}},
+		{"props are null", event("props", nil), 500, []string{broken}},
+		{"props are a text", event("props", "x"), 200, []string{`"props":"x"`, `"space_content_updated":false`}},
+		{"a switch that is null", event("props", props(nil)), 200, []string{`"space_content_updated":false`}},
+		{"a switch that is a text", event("props", props("on")), 200, []string{`"space_content_updated":"on"`}},
+		{"the secret is a number", env(7, "installation", "configuration", "secret"), 200, []string{`"secret":7`, `"content":7`, `"disabled":false`}},
+		{"no installation", env(nil, "installation"), 200, []string{`"webhookUrl":""`, `"disabled":true`}},
+		{"a link without a URL", env([]object{{}}, "integration", "externalLinks"), 200, []string{`"url":"undefined#signature`}},
+		{"links of another kind", env("x", "integration", "externalLinks"), 200, []string{`"url":"undefined#signature`}},
+		{"no links", env(nil, "integration", "externalLinks"), 500, []string{broken}},
+		{"no integration", env(nil, "integration"), 500, []string{broken}},
+		{"no tokens", env(nil, "apiTokens"), 500, []string{broken}},
+		{"an action that is a text", event("action", "save.config"), 200, []string{`"type":"element"`}},
+		{"an action in another case", event("action", object{"action": "Save.config"}), 200, []string{`"type":"element"`}},
+		{"an action that is a list", event("action", object{"action": []string{"save.config"}}), 200, []string{`"type":"element"`}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var event, environment object
+			require.NoError(t, json.Unmarshal(f.Request.Event, &event))
+			require.NoError(t, json.Unmarshal(f.Request.Environment, &environment))
+			tt.change(event, environment)
+			e, err := json.Marshal(event)
+			require.NoError(t, err)
+			env, err := json.Marshal(environment)
+			require.NoError(t, err)
+			status, body := answer(t, "https://api.gitbook.invalid", nil, e, env)
+			require.Equal(t, tt.status, status, "%s", body)
+			for _, part := range tt.want {
+				require.Contains(t, string(body), part)
+			}
+		})
+	}
 }
 
 func TestValuesAreJavaScripts(t *testing.T) {
@@ -328,7 +556,7 @@ func FuzzAnswer(f *testing.F) {
 		require.NoError(f, json.Unmarshal(data, &recorded))
 		f.Add([]byte(recorded.Request.Event), []byte(recorded.Request.Environment))
 	}
-	screen, err := New("https://api.gitbook.invalid", "")
+	screen, err := New("https://api.gitbook.invalid", "", &kept{})
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, event, environment []byte) {
 		e, err := gitbook.ParseEvent(event)

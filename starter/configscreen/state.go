@@ -64,6 +64,7 @@ type member struct {
 // fields are the members of a JSON object; anything else has none.
 func fields(raw json.RawMessage) object {
 	var o object
+	places := make(map[string]int) // There may be very many.
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	if start, err := decoder.Token(); err != nil || start != json.Delim('{') {
 		return nil
@@ -74,7 +75,13 @@ func fields(raw json.RawMessage) object {
 		if err != nil || decoder.Decode(&value) != nil {
 			return nil // Not reached with valid JSON.
 		}
-		o = o.with(name.(string), value)
+		text, _ := name.(string)
+		if place, twice := places[text]; twice {
+			o[place].value = value
+			continue
+		}
+		places[text] = len(o)
+		o = append(o, member{text, value})
 	}
 	return o
 }
