@@ -58,7 +58,7 @@ func (a *Activities) expressAttempt(ctx context.Context, in ExpressInput, workfl
 	if a.Holds.Held(ctx, name) {
 		return outcome{err: final(FailureHeld, "deliveries to "+in.Destination+" are held", nil)}
 	}
-	target, err := a.resolve(ctx, in.Destination, workflowID, in.Sealed)
+	target, err := a.resolve(ctx, in.Webhook, workflowID)
 	if errors.Is(err, errNoSecrets) {
 		return outcome{}
 	}

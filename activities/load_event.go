@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"encoding/json"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
@@ -14,5 +15,8 @@ const LoadEventType = "LoadEvent"
 func (a *Activities) LoadEvent(ctx context.Context) (converter.RawValue, error) {
 	run := activity.GetInfo(ctx).WorkflowExecution
 	event, err := a.Runs.Event(ctx, run.ID, run.RunID)
+	if !json.Valid(event) { // the body of a fetch event
+		return BodyPayload(event), err
+	}
 	return EventPayload(event), err
 }

@@ -25,11 +25,11 @@ func (a *Activities) ProbeDestination(ctx context.Context, destination string) e
 	if err != nil {
 		return err
 	}
-	target, err := a.resolve(ctx, destination, "", nil)
+	webhook := Webhook{Destination: destination, EventID: id, TimeoutMs: probeTimeout.Milliseconds()}
+	target, err := a.resolve(ctx, webhook, "")
 	if err != nil {
 		return temporal.NewApplicationError(err.Error(), FailureDestinationUnknown)
 	}
-	webhook := Webhook{Destination: destination, EventID: id, TimeoutMs: probeTimeout.Milliseconds()}
 	verdict := a.attempt(ctx, webhook, target, body, &Attempt{Number: int(activity.GetInfo(ctx).Attempt)})
 	if verdict.notSent {
 		return temporal.NewApplicationError(verdict.reason, FailureNotSent)

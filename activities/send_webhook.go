@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -56,6 +57,9 @@ type Webhook struct {
 	// Sealed is an installation's webhook, sealed by SealWebhook for the delivery's workflow id;
 	// empty for configured destinations.
 	Sealed []byte `json:"sealed,omitempty"`
+	// Fetch is the request that a fetch event is about, sealed by SealFetch for the delivery's
+	// workflow id; empty for other events. The delivery's body is then that request's.
+	Fetch []byte `json:"fetch,omitempty"`
 	// TimeoutMs bounds one attempt, in milliseconds.
 	TimeoutMs int64 `json:"timeoutMs"`
 	// RetriesMs are the waits between attempts, in milliseconds, before jitter.
@@ -139,6 +143,15 @@ func EventPayload(event []byte) converter.RawValue {
 	return converter.NewRawValue(&commonpb.Payload{
 		Metadata: map[string][]byte{converter.MetadataEncoding: []byte(converter.MetadataEncodingJSON)},
 		Data:     event,
+	})
+}
+
+// BodyPayload wraps the body of a request that a fetch event is about, as EventPayload wraps an
+// event: it can be any bytes.
+func BodyPayload(body []byte) converter.RawValue {
+	return converter.NewRawValue(&commonpb.Payload{
+		Metadata: map[string][]byte{converter.MetadataEncoding: []byte(converter.MetadataEncodingBinary)},
+		Data:     body,
 	})
 }
 
@@ -238,7 +251,7 @@ func (s *sending) notNow(kind, reason string, wait time.Duration) (SendWebhookRe
 
 // send makes one attempt and ends the execution with it.
 func (s *sending) send(ctx context.Context, body []byte) (SendWebhookResult, error) {
-	target, err := s.resolve(ctx, s.in.Destination, s.info.WorkflowExecution.ID, s.in.Sealed)
+	target, err := s.resolve(ctx, s.in.Webhook, s.info.WorkflowExecution.ID)
 	if errors.Is(err, errNoSecrets) {
 		return s.notNow(FailureNotSent, err.Error(), soon)
 	}
@@ -426,7 +439,9 @@ func retryable(kind, reason string, wait time.Duration) error {
 // attempt makes one request and classifies its reply, which it enters into entry. A request under
 // way outlasts the end of the activity's context.
 func (a *Activities) attempt(ctx context.Context, w Webhook, target Target, body []byte, entry *Attempt) verdict {
-	body = gitbook.Redact(body, target.Redact)
+	if target.fetch == nil {
+		body = gitbook.Redact(body, target.Redact)
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timeout())
 	defer cancel()
 	reply, err := post(ctx, a.transport(target), target, a.header(target, w.EventID, entry, body), body)
@@ -438,22 +453,29 @@ func (a *Activities) attempt(ctx context.Context, w Webhook, target Target, body
 // target's own.
 func (a *Activities) header(target Target, eventID string, entry *Attempt, body []byte) http.Header {
 	header := make(http.Header, 8+len(target.Headers))
+	own := map[string]string{"Content-Type": "application/json"}
+	if target.fetch != nil {
+		maps.Copy(header, target.fetch.Header)
+		own = map[string]string{"X-GitBook-Request-Method": target.fetch.Method, "X-GitBook-Request-URL": target.fetch.URL}
+	}
 	for name, value := range target.Headers {
 		header.Set(name, value)
 	}
 	// The names are written as their specifications do, not in Go's canonical case, for receivers
 	// that compare them letter by letter.
 	now := a.Now()
-	for name, value := range map[string]string{
-		"Content-Type":                 "application/json",
+	maps.Copy(own, map[string]string{
 		"User-Agent":                   "GitBook-Webhook",
 		gitbook.SignatureHeader:        gitbook.Sign(now, body, target.Secrets...),
 		gitbook.WebhookIDHeader:        eventID,
 		gitbook.WebhookTimestampHeader: strconv.FormatInt(now.Unix(), 10),
 		gitbook.WebhookSignatureHeader: gitbook.SignStandard(eventID, now, body, target.Secrets...),
 		gitbook.AttemptHeader:          strconv.Itoa(entry.Number),
-	} {
-		header[name] = []string{value}
+	})
+	for name, value := range own {
+		if value != "" {
+			header[name] = []string{value}
+		}
 	}
 	return header
 }

@@ -426,7 +426,6 @@ func TestSendWebhookReadsRepliesWithinBounds(t *testing.T) {
 
 func TestSendWebhookOpensAnInstallationsWebhook(t *testing.T) {
 	t.Parallel()
-	const deliveryID = "default-test-workflow-id" // the test environment's
 	accept := func(string) (allowPrivate, accepted bool) { return true, true }
 	refuse := func(string) (allowPrivate, accepted bool) { return false, false }
 	tests := []struct {

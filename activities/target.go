@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 
 	"github.com/gitbook-courier/courier/gitbook"
@@ -29,6 +30,9 @@ type Target struct {
 	Limits Limits
 	// AllowPrivate permits loopback, private and reserved addresses.
 	AllowPrivate bool
+	// fetch is the request of a fetch event, nil for others. It is part of what is sent, as the
+	// event's body is.
+	fetch *gitbook.FetchRequest
 	// Redact are the paths of members that are left out of the event, as gitbook.Redact has them.
 	Redact []string
 }
@@ -56,14 +60,49 @@ func SealWebhook(keys *seal.Keyring, deliveryID string, webhook gitbook.Webhook)
 	return keys.Seal(plain, []byte(deliveryID))
 }
 
+// sealedFetch is a fetch request as it is sealed.
+type sealedFetch struct {
+	Method string      `json:"method,omitempty"`
+	URL    string      `json:"url,omitempty"`
+	Header http.Header `json:"header"`
+}
+
+// SealFetch encrypts the request of a fetch event, whose headers and URL may be credentials, for its
+// way through Temporal. The result opens only for the delivery with that id.
+func SealFetch(keys *seal.Keyring, deliveryID string, request gitbook.FetchRequest) ([]byte, error) {
+	plain, err := json.Marshal(sealedFetch{request.Method, request.URL, request.Header})
+	if err != nil {
+		return nil, err
+	}
+	return keys.Seal(plain, []byte(deliveryID))
+}
+
+// resolve finds the target of a webhook, and what a fetch event adds to it. Its errors are fit to be
+// shown, and final but for errNoSecrets.
+func (a *Activities) resolve(ctx context.Context, w Webhook, deliveryID string) (Target, error) {
+	target, err := a.target(ctx, w.Destination, deliveryID, w.Sealed)
+	if err != nil || len(w.Fetch) == 0 {
+		return target, err
+	}
+	plain, err := a.Keys.Open(w.Fetch, []byte(deliveryID))
+	if err != nil {
+		return Target{}, fmt.Errorf("open the request of the fetch event: %w", err)
+	}
+	var request sealedFetch
+	if err := json.Unmarshal(plain, &request); err != nil {
+		return Target{}, seal.ErrCorrupt
+	}
+	target.fetch = &gitbook.FetchRequest{Method: request.Method, URL: request.URL, Header: request.Header}
+	return target, nil
+}
+
 const noSecrets = "the installation's secrets could not be read from Temporal"
 
 // errNoSecrets is of a target that cannot be found now, and may be later.
 var errNoSecrets = errors.New(noSecrets)
 
-// resolve finds the target of a destination. Its errors are fit to be shown, and final but for
-// errNoSecrets.
-func (a *Activities) resolve(ctx context.Context, destination, deliveryID string, sealed []byte) (Target, error) {
+// target finds the target of a destination.
+func (a *Activities) target(ctx context.Context, destination, deliveryID string, sealed []byte) (Target, error) {
 	id, isInstallation := strings.CutPrefix(destination, InstallationPrefix)
 	if !isInstallation {
 		target, ok := a.Destinations[a.current(destination)]

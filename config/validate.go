@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/net/idna"
 
+	"github.com/gitbook-courier/courier/gitbook"
 	"github.com/gitbook-courier/courier/internal/seal"
 )
 
@@ -104,6 +105,15 @@ func (v *validator) installations(c Config) {
 	if len(c.Installations) > 0 && len(c.SealingKeys) == 0 {
 		v.addFor("installations", "sealing_keys", "",
 			"is required, because installations are given; make a key with `openssl rand -base64 32`")
+	}
+	if len(c.SealingKeys) == 0 {
+		for i, d := range c.Destinations {
+			if events := member(item("destinations", i), "events"); slices.Contains(d.Events, gitbook.EventFetch) {
+				v.addFor(events, "sealing_keys", "", "is required, because a destination gets fetch events, whose headers are sealed; "+
+					"make a key with `openssl rand -base64 32`")
+				break
+			}
+		}
 	}
 	ids := unique{}
 	for i, installation := range c.Installations {

@@ -74,6 +74,10 @@ func TestValidate(t *testing.T) {
 			c.EncryptPayloads, c.SealingKeys, c.Installations = true, nil, nil
 		}, "sealing_keys: is required, because encrypt_payloads is true; make a key with `openssl rand -base64 32`"},
 		{"encryption", func(c *Config) { c.EncryptPayloads = true }, ""},
+		{"fetch events without a key", func(c *Config) {
+			c.SealingKeys, c.Installations, c.Destinations[0].Events = nil, nil, []string{"fetch"}
+		}, "sealing_keys: is required, because a destination gets fetch events, whose headers are sealed; make a key with `openssl rand -base64 32`"},
+		{"fetch events", func(c *Config) { c.Destinations[0].Events = []string{"fetch"} }, ""},
 		{"origins", func(c *Config) { c.UIOrigins = []string{"https://ui.example.com", "http://127.0.0.1:8233"} }, ""},
 		{"an origin with a path", func(c *Config) { c.UIOrigins = []string{"https://ui.example.com/"} }, "ui_origins[0]: https://ui.example.com/ is not an origin, such as https://temporal.example.com, without a path"},
 		{"any origin", func(c *Config) { c.UIOrigins = []string{"*"} }, "ui_origins[0]: * is not an origin, such as https://temporal.example.com, without a path"},

@@ -215,6 +215,17 @@ func (s *Store) lastError(ctx context.Context, query string) (string, *time.Time
 	return found.Failure, at(last.GetCloseTime()), err
 }
 
+// sampleFetch is a request as an outside service might have made it.
+func sampleFetch(id string) *Fetch {
+	return &Fetch{
+		FetchRequest: gitbook.FetchRequest{
+			Method: "post", URL: "https://integrations.example.com/v1/integrations/example",
+			Header: map[string][]string{"Content-Type": {"application/json"}},
+		},
+		Body: []byte(`{"test":"` + id + `"}`),
+	}
+}
+
 // SendSamples sends a configured destination a sample of every event type that it takes, as
 // deliveries like any other. It returns ErrDestinationUnknown for any other destination.
 func (s *Store) SendSamples(ctx context.Context, destination string) (sent []Key, err error) {
@@ -228,6 +239,9 @@ func (s *Store) SendSamples(ctx context.Context, destination string) (sent []Key
 			return nil, err
 		}
 		sample := NewDelivery{Event: event, Installation: event.InstallationID, Destination: d.Name, Reason: ReasonTest, AcceptedAt: s.now()}
+		if eventType == gitbook.EventFetch {
+			sample.Fetch = sampleFetch(event.ID)
+		}
 		if _, err := s.Start(ctx, sample); err != nil {
 			return nil, err
 		}

@@ -85,10 +85,19 @@ type NewDelivery struct {
 	// Webhook, when not nil, is the installation's own webhook, to which the event goes instead. It
 	// is sealed before it is stored.
 	Webhook *gitbook.Webhook
+	// Fetch, when not nil, is the request that a fetch event is about. Its body is delivered instead
+	// of the event, and stored as it is; the rest is sealed. A fetch event must have it.
+	Fetch *Fetch
 	// Reason is why it is sent.
 	Reason Reason
 	// AcceptedAt is when the event was accepted.
 	AcceptedAt time.Time
+}
+
+// Fetch is a request of an outside service, with its body.
+type Fetch struct {
+	gitbook.FetchRequest
+	Body []byte
 }
 
 // ID is the delivery's id: the workflow id in Temporal.
@@ -123,7 +132,11 @@ func (s *Store) Start(ctx context.Context, n NewDelivery) (started bool, err err
 	options.EnableEagerStart = true
 	options.TypedSearchAttributes = workflows.Attributes(input, n.Installation, n.Event.SpaceID, n.Event.SiteID)
 	options.Memo = workflows.Memo(input, "")
-	_, err = s.client.ExecuteWorkflow(ctx, options, workflows.Delivery, input, activities.EventPayload(event))
+	payload := activities.EventPayload
+	if n.Fetch != nil {
+		payload = activities.BodyPayload
+	}
+	_, err = s.client.ExecuteWorkflow(ctx, options, workflows.Delivery, input, payload(event))
 	if is[*serviceerror.WorkflowExecutionAlreadyStarted](err) {
 		return false, nil
 	}
@@ -146,6 +159,12 @@ func (s *Store) build(n NewDelivery) (input workflows.DeliveryInput, event []byt
 		return input, nil, ErrDestinationUnknown
 	}
 	input.URL = config.DisplayURL(d.URL.Reveal())
+	if n.Fetch != nil {
+		if input.Fetch, err = activities.SealFetch(s.keys, n.ID(), n.Fetch.FetchRequest); err != nil {
+			return input, nil, fmt.Errorf("seal the request of the fetch event: %w", err)
+		}
+		return s.configure(input, d), n.Fetch.Body, nil
+	}
 	return s.configure(input, d), gitbook.Redact(n.Event.Raw(), d.Redact), nil
 }
 

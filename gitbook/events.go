@@ -19,6 +19,10 @@ const (
 	EventSpaceContentUpdated = "space_content_updated"
 )
 
+// EventFetch is a request of an outside service to the integration's public address; see
+// FetchRequest.
+const EventFetch = "fetch"
+
 // EventUIRender asks for the drawing of a component, such as the integration's settings, in the
 // answer. It is sent to the integration alone and has no webhook.
 const EventUIRender = "ui_render"
@@ -39,7 +43,7 @@ func EventTypes() []string {
 	return []string{
 		"content_compute_document",
 		"content_compute_revision",
-		"fetch",
+		EventFetch,
 		"fetch_published_script",
 		"fetch_visitor_authentication",
 		"installation_deleted",

@@ -43,10 +43,13 @@ var (
 type RuntimeRequest struct {
 	Event       Event
 	Environment Environment
+	// FetchBody is the body of the request that a fetch event is about, byte for byte; empty when
+	// there is none.
+	FetchBody []byte
 }
 
 // ParseRuntimeRequest reads a runtime request with the given Content-Type header: a multipart form
-// whose fields event and environment are JSON. All other fields, fetch-body among them, pass
+// whose fields event and environment are JSON, and fetch-body any bytes. All other fields pass
 // through unread. Of two fields of one name the first counts, as in JavaScript's FormData.get. The
 // body is read up to its closing boundary, so one that was cut off is an error even when both
 // fields are complete. A form of more than 16 parts, or with more than 8 KiB of headers in one, is
@@ -60,17 +63,18 @@ func ParseRuntimeRequest(contentType string, body io.Reader) (RuntimeRequest, er
 	if err != nil {
 		return RuntimeRequest{}, err
 	}
-	event, environment, err := readForm(body, boundary)
+	fields, err := readForm(body, boundary)
 	if err != nil {
 		return RuntimeRequest{}, err
 	}
+	event, environment := fields["event"], fields["environment"]
 	if event == nil {
 		return RuntimeRequest{}, &FieldError{Field: "event", Err: errMissing}
 	}
 	if environment == nil {
 		return RuntimeRequest{}, &FieldError{Field: "environment", Err: errMissing}
 	}
-	var request RuntimeRequest
+	request := RuntimeRequest{FetchBody: fields["fetch-body"]}
 	if request.Event, err = ParseEvent(event); err != nil {
 		return RuntimeRequest{}, err
 	}
@@ -91,42 +95,37 @@ func formBoundary(contentType string) (string, error) {
 	return "", fmt.Errorf("%w: its content type has no boundary of 1 to %d characters", ErrMultipart, maxBoundaryLength)
 }
 
-// readForm returns the two fields, nil where the form has none.
-func readForm(body io.Reader, boundary string) (event, environment []byte, err error) {
+// readForm returns the fields that are read, nil where the form has none.
+func readForm(body io.Reader, boundary string) (fields map[string][]byte, err error) {
 	// The multipart reader says io.EOF not only after the closing boundary but also when the body
 	// ends inside the headers of a part. With an end that is never a plain io.EOF, only the closing
 	// boundary is left to say so. The line break before it is for senders that put none after the
 	// closing boundary.
 	source := &formSource{body: io.MultiReader(body, strings.NewReader("\r\n"), cutOff{})}
 	form := multipart.NewReader(source, boundary)
+	fields = make(map[string][]byte, 3)
 	for parts := 0; ; parts++ {
 		// A raw part is not decoded from quoted-printable: the bytes are to stay as they are.
 		source.limited, source.left = true, maxPartHeaderBytes
 		part, err := form.NextRawPart()
 		source.limited = false
 		if err == io.EOF { //nolint:errorlint // A wrapped io.EOF is not the closing boundary.
-			return event, environment, nil
+			return fields, nil
 		}
 		if err != nil {
-			return nil, nil, formError(err, source.err)
+			return nil, formError(err, source.err)
 		}
 		if parts == maxParts {
-			return nil, nil, fmt.Errorf("%w: it has more than %d parts", ErrMultipart, maxParts)
+			return nil, fmt.Errorf("%w: it has more than %d parts", ErrMultipart, maxParts)
 		}
-		var field *[]byte
-		switch part.FormName() {
-		case "event":
-			field = &event
-		case "environment":
-			field = &environment
-		}
-		if field == nil || *field != nil {
+		name := part.FormName()
+		if _, again := fields[name]; again || name != "event" && name != "environment" && name != "fetch-body" {
 			_, err = io.Copy(io.Discard, part)
 		} else {
-			*field, err = io.ReadAll(part)
+			fields[name], err = io.ReadAll(part)
 		}
 		if err != nil {
-			return nil, nil, formError(err, source.err)
+			return nil, formError(err, source.err)
 		}
 	}
 }
@@ -186,7 +185,7 @@ func formError(err, sourceErr error) error {
 // that the integration has no handler for. The runtime sends the message as {"error": …}.
 func UnhandledAnswer(e Event) (status int, message string) {
 	switch e.Type {
-	case "fetch":
+	case EventFetch:
 		return http.StatusBadRequest, "Integration does not handle HTTP requests"
 	case "task":
 		return http.StatusBadRequest, "Integration does not handle tasks"

@@ -86,8 +86,8 @@ func (f *fake) Jobs(_ context.Context, limit int, cursor string) (deliveries.Job
 	return deliveries.JobPage{Redeliveries: []deliveries.Job{job()}, NextCursor: "d"}, f.called("jobs %d %q", limit, cursor)
 }
 
-func (f *fake) EventOf(_ context.Context, destination, eventID string) ([]byte, error) {
-	return []byte(`{"eventId":"evt/1", "type":"site_view"}`), f.called("event %s %s", destination, eventID)
+func (f *fake) EventOf(_ context.Context, destination, eventID string) (event []byte, isJSON bool, err error) {
+	return []byte(`{"eventId":"evt/1", "type":"site_view"}`), true, f.called("event %s %s", destination, eventID)
 }
 
 func (f *fake) Hours(_ context.Context, name string) ([]deliveries.Hour, error) {

@@ -21,7 +21,7 @@ import (
 type Deliveries interface {
 	List(ctx context.Context, f deliveries.Filter, limit int, cursor string) (deliveries.Page, error)
 	Get(ctx context.Context, destination, eventID string) (deliveries.Delivery, error)
-	EventOf(ctx context.Context, destination, eventID string) ([]byte, error)
+	EventOf(ctx context.Context, destination, eventID string) (event []byte, isJSON bool, err error)
 	Redeliver(ctx context.Context, destination, eventID string) (runID string, err error)
 	Retry(ctx context.Context, destination, eventID string) error
 	Cancel(ctx context.Context, destination, eventID string) error
@@ -154,14 +154,18 @@ func (a *API) get(w http.ResponseWriter, r *http.Request) error {
 // event serves GET /api/deliveries/{destination}/{eventId}/event.
 func (a *API) event(w http.ResponseWriter, r *http.Request) error {
 	destination, eventID := address(r)
-	event, err := a.deliveries.EventOf(r.Context(), destination, eventID)
+	event, isJSON, err := a.deliveries.EventOf(r.Context(), destination, eventID)
 	if err != nil {
 		return err
 	}
 	// It may hold a visitor's data, and is nothing that a browser should make a page of.
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	respond.Bytes(w, "application/json", event)
+	mediaType := "application/json"
+	if !isJSON {
+		mediaType = "application/octet-stream"
+	}
+	respond.Bytes(w, mediaType, event)
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -31,6 +32,9 @@ const (
 	// are stored within storeTimeout as long as each takes up to 600 milliseconds, which is more
 	// than the gate lets it become.
 	maxConcurrentStarts = 64
+	// maxFetchRest bounds what a fetch event's form has besides the body of the request: the event
+	// with its headers, and the environment.
+	maxFetchRest = 64 << 10
 )
 
 // Store makes deliveries durable; *deliveries.Store is one.
@@ -58,8 +62,11 @@ type Ingress struct {
 	// form is the body of POST /{version}, whose media type gitbook checks, and json that of POST
 	// /webhooks/{source}.
 	form, json body.Rules
-	observe    func(latency time.Duration, err error)
-	count      func(eventType string, status int)
+	// fetchRoom is by how much a form may be larger if it is a fetch event's: the form's body is
+	// what form bounds then, and the rest comes on top.
+	fetchRoom int64
+	observe   func(latency time.Duration, err error)
+	count     func(eventType string, status int)
 }
 
 // New makes the event routes' handlers. now is the clock; it does no I/O.
@@ -76,8 +83,12 @@ func New(c config.Config, store Store, screen Screen, log *slog.Logger, now func
 	form := body.Rules{MaxBytes: c.MaxBodyBytes, Key: "max_body_bytes"}
 	json := form
 	json.MediaType = "application/json"
+	var fetchRoom int64
+	if handled[gitbook.EventFetch] {
+		fetchRoom = maxFetchRest
+	}
 	return &Ingress{
-		config: c, store: store, screen: screen, log: log, now: now, handled: handled, form: form, json: json,
+		config: c, store: store, screen: screen, log: log, now: now, handled: handled, form: form, json: json, fetchRoom: fetchRoom,
 		observe: func(time.Duration, error) {},
 		count:   func(string, int) {},
 	}
@@ -118,13 +129,9 @@ func (in *Ingress) Runtime(guard func(http.Handler) http.Handler) http.Handler {
 }
 
 func (in *Ingress) runtime(w http.ResponseWriter, r *http.Request) (eventType string, err error) {
-	form, err := in.form.Open(w, r)
+	request, err := in.readForm(w, r)
 	if err != nil {
 		return "", err
-	}
-	request, err := gitbook.ParseRuntimeRequest(r.Header.Get("Content-Type"), form)
-	if err != nil {
-		return "", in.refuse(err)
 	}
 	event, environment := request.Event, request.Environment
 	installation := environment.InstallationID
@@ -140,7 +147,60 @@ func (in *Ingress) runtime(w http.ResponseWriter, r *http.Request) (eventType st
 		}
 		return event.Type, err
 	}
-	return event.Type, in.accept(w, r, event, installation, environment)
+	i := incoming{event: event, installation: installation, environment: environment}
+	if event.Type == gitbook.EventFetch {
+		called, err := event.FetchRequest()
+		if err != nil {
+			return event.Type, in.refuse(err)
+		}
+		i.fetch = &deliveries.Fetch{FetchRequest: called, Body: request.FetchBody}
+	}
+	return event.Type, in.accept(w, r, i)
+}
+
+// readForm reads the request of GitBook's runtime.
+func (in *Ingress) readForm(w http.ResponseWriter, r *http.Request) (gitbook.RuntimeRequest, error) {
+	rules := in.form
+	rules.MaxBytes += in.fetchRoom
+	reader, err := rules.Open(w, r)
+	if err != nil {
+		return gitbook.RuntimeRequest{}, err
+	}
+	form := &counter{Reader: reader}
+	request, err := gitbook.ParseRuntimeRequest(r.Header.Get("Content-Type"), form)
+	if err != nil {
+		return request, in.refuse(err)
+	}
+	bounded := form.read
+	if request.Event.Type == gitbook.EventFetch {
+		bounded = int64(len(request.FetchBody))
+	}
+	if bounded > in.form.MaxBytes {
+		return request, in.form.Refusal(&http.MaxBytesError{Limit: in.form.MaxBytes})
+	}
+	return request, nil
+}
+
+// counter counts what is read.
+type counter struct {
+	io.Reader
+	read int64
+}
+
+// Read implements io.Reader.
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.read += int64(n)
+	return n, err
+}
+
+// incoming is an event with what came beside it.
+type incoming struct {
+	event        gitbook.Event
+	installation string
+	environment  gitbook.Environment
+	// fetch is the request that a fetch event is about.
+	fetch *deliveries.Fetch
 }
 
 // Relay serves POST /webhooks/{source}: signed JSON as GitBook's hosted Webhook integration sends
@@ -180,7 +240,7 @@ func (in *Ingress) relay(w http.ResponseWriter, r *http.Request, verifier gitboo
 	if err != nil {
 		return "", in.refuse(err)
 	}
-	return event.Type, in.accept(w, r, event, event.InstallationID, gitbook.Environment{})
+	return event.Type, in.accept(w, r, incoming{event: event, installation: event.InstallationID})
 }
 
 // refuse is the answer to a request that cannot be read or parsed.
@@ -207,12 +267,13 @@ func (in *Ingress) accepts(installation string) bool {
 }
 
 // accept stores every delivery of the event, then answers.
-func (in *Ingress) accept(w http.ResponseWriter, r *http.Request, event gitbook.Event, installation string, environment gitbook.Environment) error {
-	if !in.handled[event.Type] {
-		status, message := gitbook.UnhandledAnswer(event)
+func (in *Ingress) accept(w http.ResponseWriter, r *http.Request, i incoming) error {
+	// A fetch event comes with the request that it is about, which a relay does not pass on.
+	if !in.handled[i.event.Type] || i.event.Type == gitbook.EventFetch && i.fetch == nil {
+		status, message := gitbook.UnhandledAnswer(i.event)
 		return respond.NewError(status, message)
 	}
-	all, err := in.choose(event, installation, environment)
+	all, err := in.choose(i)
 	if err != nil {
 		return err
 	}

@@ -219,6 +219,12 @@ func TestAnswersOfTheRuntimeRoute(t *testing.T) {
 			refused(403, `installation \"inst_9\" is not among the configuration's installations`),
 		},
 		{
+			"fetch without a destination that lists it", func(t *testing.T) *http.Request {
+				return eventRequest(t, `{"eventId":"evt_1","type":"fetch","installationId":"inst_1","request":{"method":"post","url":"https://x/","headers":{}}}`)
+			},
+			refused(400, "Integration does not handle HTTP requests"),
+		},
+		{
 			"nothing wants it", func(t *testing.T) *http.Request {
 				return eventRequest(t, `{"eventId":"evt_1","type":"site_view","siteId":"site_2","installationId":"inst_1"}`)
 			},
