@@ -103,6 +103,10 @@ func compose(o Options, program Program) fx.Option {
 		fx.Supply(o),
 		base,
 		program(o.Config),
+		// The last, so that metrics and probes are served when everything else is.
+		fx.Invoke(func(lc fx.Lifecycle, a *admin) {
+			lc.Append(fx.StartStopHook(a.start, a.stop))
+		}),
 		fx.WithLogger(func(log *slog.Logger) fxevent.Logger {
 			events := &fxevent.SlogLogger{Logger: log}
 			events.UseLogLevel(slog.LevelDebug)
@@ -129,9 +133,8 @@ var base = fx.Module("base",
 		newAdmin,
 		deliveries.NewOverlaps,
 	),
-	fx.Invoke(func(lc fx.Lifecycle, c *connection, a *admin) {
+	fx.Invoke(func(lc fx.Lifecycle, c *connection) {
 		lc.Append(fx.StartStopHook(c.start, c.stop))
-		lc.Append(fx.StartStopHook(a.start, a.stop))
 	}),
 	fx.Provide(func() func() time.Time { return time.Now }),
 )

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"path/filepath"
@@ -29,6 +30,9 @@ func banner(s settings, c config.Config, temporal *engine.Engine) string {
 		line("  waiting", temporal.UIURL()+"/namespaces/default/workflows?query="+url.QueryEscape(waiting))
 	}
 	line("Temporal gRPC", temporal.Address())
+	if admin := cmp.Or(c.AdminListen, config.DefaultAdminListen); admin != config.AdminOff {
+		line("Metrics", "http://"+admin+"/metrics")
+	}
 	if s.config == "" {
 		line("Demo receiver", "http://"+s.demoListen+" verifies and prints each webhook")
 	}

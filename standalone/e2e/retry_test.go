@@ -278,6 +278,6 @@ func (c *courier) requireWaitInTemporal(t *testing.T, id string, want []attempt)
 		last := want[0]
 		next := last.StartedAt.Add(time.Duration(last.DurationMs+last.WaitMs) * time.Millisecond)
 		return details, containsAll(details, "**Retrying.** Attempt 2 of 2 follows at "+next.Format(time.DateTime),
-			"| 1 | "+last.StartedAt.Format("2006-01-02 15:04:05.000")+" |", "Unavailable: 503 Service Unavailable")
+			"| 1\u2003 | "+last.StartedAt.Format("2006-01-02 15:04:05.000")+"\u2003 |", "Unavailable: `503 Service Unavailable`")
 	})
 }
