@@ -40,6 +40,8 @@ type Options struct {
 	// AdminListen is where metrics and probes are served when the configuration does not say; empty
 	// is nowhere.
 	AdminListen string
+	// UIURL is where Temporal's UI is when the configuration does not say; empty when it is unknown.
+	UIURL string
 	// Logger takes all logs.
 	Logger *slog.Logger
 	// Failed, when not nil, reports that something outside the modules has ended without which they

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -12,11 +13,13 @@ import (
 
 	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/deliveries"
+	"github.com/gitbook-courier/courier/gitbook"
 	"github.com/gitbook-courier/courier/internal/codec"
 	"github.com/gitbook-courier/courier/internal/metrics"
 	"github.com/gitbook-courier/courier/starter/api"
 	"github.com/gitbook-courier/courier/starter/codecserver"
 	"github.com/gitbook-courier/courier/starter/configscreen"
+	"github.com/gitbook-courier/courier/starter/console"
 	"github.com/gitbook-courier/courier/starter/ingress"
 	"github.com/gitbook-courier/courier/starter/respond"
 	"github.com/gitbook-courier/courier/starter/server"
@@ -35,6 +38,7 @@ var Starter = fx.Module("starter",
 		func(f *deliveries.Figures) api.Figures { return f },
 		api.NewAPI,
 		newCodecServer,
+		newConsole,
 		newServer,
 	),
 	fx.Provide(fx.Annotate(newReadiness, fx.ResultTags(`name:"starterReadiness"`))),
@@ -44,13 +48,25 @@ var Starter = fx.Module("starter",
 	}),
 )
 
-func newServer(o Options, in *ingress.Ingress, a *api.API, c *codecserver.Server, ready readiness, m *metrics.Metrics, down fx.Shutdowner) *server.Server {
-	rooms := server.Rooms{Ingress: in, API: a, Codec: c, Ready: ready.Starter, Metrics: m.Handler()}
+func newServer(o Options, in *ingress.Ingress, a *api.API, c *codecserver.Server, pages *console.Console, ready readiness, m *metrics.Metrics, down fx.Shutdowner) *server.Server {
+	rooms := server.Rooms{Ingress: in, API: a, Codec: c, Console: pages, Ready: ready.Starter, Metrics: m.Handler()}
 	return server.New(o.Config, rooms, o.Logger, time.Now, func() { _ = down.Shutdown(fx.ExitCode(1)) })
 }
 
 func newScreen(c config.Config, overlaps *deliveries.Overlaps) (ingress.Screen, error) {
 	return configscreen.New(c.GitBookAPI, c.EgressProxy.Reveal(), overlaps)
+}
+
+func newConsole(o Options, s *deliveries.Store, h *deliveries.Holds, f *deliveries.Figures, namespace *deliveries.Namespace, now func() time.Time) *console.Console {
+	options := console.Options{
+		Deliveries: s, Destinations: h, Figures: f, EventTypes: gitbook.EventTypes(), Log: o.Logger, Now: now,
+	}
+	if ui := cmp.Or(o.Config.UIURL, o.UIURL); ui != "" {
+		options.WorkflowURL = func(destination, eventID, runID string) string {
+			return deliveries.WorkflowPage(ui, namespace.Name, destination, eventID, runID)
+		}
+	}
+	return console.New(options)
 }
 
 func newCodecServer(p *codec.Codec, c config.Config, log *slog.Logger) *codecserver.Server {

@@ -122,6 +122,10 @@ type Config struct {
 	// none.
 	UIOrigins []string `yaml:"ui_origins"`
 
+	// UIURL is where people find Temporal's UI, for links: an http or https URL without user, query
+	// and fragment. Defaults to none; standalone knows its own.
+	UIURL string `yaml:"ui_url"`
+
 	// Installations are those whose events POST /v1 accepts. Each is also a destination whose URL
 	// and secret come from GitBook. Nil, the default, differs from empty: nil accepts events of any
 	// installation and makes none a destination; an empty list accepts none.

@@ -31,7 +31,7 @@ func TestKeyPaths(t *testing.T) {
 
 	require.Equal(t, []string{
 		"listen", "admin_listen", "log_format", "tls.certificate", "tls.key", "access.tokens", "access.event_tokens", "access.api_tokens", "sealing_keys", "encrypt_payloads",
-		"ui_origins", "installations[].id", "installations[].allow_private", "gitbook_api", "secret_overlap", "sources[].name", "sources[].secrets",
+		"ui_origins", "ui_url", "installations[].id", "installations[].allow_private", "gitbook_api", "secret_overlap", "sources[].name", "sources[].secrets",
 		"destinations[].name", "destinations[].formerly", "destinations[].url", "destinations[].secrets", "destinations[].events", "destinations[].spaces", "destinations[].sites", "destinations[].match",
 		"destinations[].timeout", "destinations[].retries", "destinations[].retry_after_max", "destinations[].hold_after",
 		"destinations[].notify", "destinations[].concurrency", "destinations[].rate_limit", "destinations[].redact", "destinations[].headers",

@@ -68,6 +68,7 @@ destinations:
       - 'a $${literal} $5'
     retries: []
 gitbook_api: http://127.0.0.1:9999/gitbook
+ui_url: https://temporal.example.com/ui
 admin_listen: 127.0.0.1:9465
 log_format: json
 secret_overlap: 2d
@@ -98,6 +99,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Config{
 		Listen:          "0.0.0.0:8080",
+		UIURL:           "https://temporal.example.com/ui",
 		AdminListen:     "127.0.0.1:9465",
 		LogFormat:       "json",
 		TLS:             TLS{Certificate: "/etc/courier/tls.pem", Key: "/etc/courier/tls.key"},

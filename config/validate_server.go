@@ -20,7 +20,10 @@ func (v *validator) server(c Config) {
 	v.access(c)
 	v.tls(c.TLS)
 	v.encryption(c)
-	v.gitBookAPI(c.GitBookAPI)
+	v.baseURL("gitbook_api", c.GitBookAPI, DefaultGitBookAPI)
+	if c.UIURL != "" {
+		v.baseURL("ui_url", c.UIURL, "https://temporal.example.com")
+	}
 	v.egressProxy(c.EgressProxy.Reveal())
 	if c.Worker != WorkerSeparate && c.Worker != WorkerEmbedded {
 		v.add("worker", c.Worker, "is neither %s nor %s", WorkerSeparate, WorkerEmbedded)
@@ -134,13 +137,14 @@ func (v *validator) egressProxy(raw string) {
 	}
 }
 
-func (v *validator) gitBookAPI(raw string) {
+// baseURL checks the address of a service, to which paths are added.
+func (v *validator) baseURL(field, raw, example string) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		v.add("gitbook_api", "", "is not an http or https URL with a host, such as %s", DefaultGitBookAPI)
+		v.add(field, "", "is not an http or https URL with a host, such as %s", example)
 		return
 	}
 	if u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(raw, "#") {
-		v.add("gitbook_api", "", "has a user, a query or a fragment; leave it out")
+		v.add(field, "", "has a user, a query or a fragment; leave it out")
 	}
 }

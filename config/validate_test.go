@@ -86,6 +86,8 @@ func TestValidate(t *testing.T) {
 		{"an admin address that is none", func(c *Config) { c.AdminListen = "9464" }, "admin_listen: 9464 is not host:port with a port of at most 65535, such as 127.0.0.1:9464"},
 		{"a log in JSON", func(c *Config) { c.LogFormat = LogJSON }, ""},
 		{"another log", func(c *Config) { c.LogFormat = "xml" }, "log_format: xml is neither text nor json"},
+		{"Temporal's UI", func(c *Config) { c.UIURL = "https://temporal.example.com/ui" }, ""},
+		{"no URL of a UI", func(c *Config) { c.UIURL = "temporal" }, "ui_url: is not an http or https URL with a host, such as https://temporal.example.com"},
 		{"another GitBook", func(c *Config) { c.GitBookAPI = "http://localhost:9999/api" }, ""},
 		{"no GitBook", func(c *Config) { c.GitBookAPI = "" }, "gitbook_api: is not an http or https URL with a host, such as https://api.gitbook.com"},
 		{"a GitBook of another kind", func(c *Config) { c.GitBookAPI = "ftp://api.gitbook.com" }, "gitbook_api: is not an http or https URL with a host, such as https://api.gitbook.com"},

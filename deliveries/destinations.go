@@ -58,6 +58,9 @@ type Destination struct {
 	Undelivered int64 `json:"undelivered"`
 	// Waiting counts those that are not over.
 	Waiting int64 `json:"waiting"`
+	// OldestMs is for how long the oldest of them has been waiting, good to some percent; 0 when none
+	// waits.
+	OldestMs int64 `json:"oldestMs,omitempty"`
 	// LastError says why the latest delivery that was given up in the last hour was; LastErrorAt is
 	// when.
 	LastError   string     `json:"lastError,omitempty"`
@@ -186,7 +189,8 @@ func (h *Holds) destination(ctx context.Context, name string) (Destination, erro
 	})
 	group.Go(func() (err error) {
 		of.Running = true
-		shown.Waiting, err = h.store.count(ctx, of.query())
+		backlog, err := h.store.backlog(ctx, name, of.query())
+		shown.Waiting, shown.OldestMs = backlog.Waiting, backlog.Oldest.Milliseconds()
 		return err
 	})
 	group.Go(func() (err error) {
@@ -234,18 +238,26 @@ func (s *Store) SendSamples(ctx context.Context, destination string) (sent []Key
 		return nil, ErrDestinationUnknown
 	}
 	for _, eventType := range d.Events {
-		event, err := gitbook.ParseEvent(gitbook.Sample(eventType, "test_"+uuid.NewString()))
+		key, err := s.SendSample(ctx, d.Name, eventType)
 		if err != nil {
 			return nil, err
 		}
-		sample := NewDelivery{Event: event, Installation: event.InstallationID, Destination: d.Name, Reason: ReasonTest, AcceptedAt: s.now()}
-		if eventType == gitbook.EventFetch {
-			sample.Fetch = sampleFetch(event.ID)
-		}
-		if _, err := s.Start(ctx, sample); err != nil {
-			return nil, err
-		}
-		sent = append(sent, Key{Destination: d.Name, EventID: event.ID})
+		sent = append(sent, key)
 	}
 	return sent, nil
+}
+
+// SendSample sends a configured destination a sample of an event type, as a delivery like any
+// other. It returns ErrDestinationUnknown for any other destination.
+func (s *Store) SendSample(ctx context.Context, destination, eventType string) (Key, error) {
+	event, err := gitbook.ParseEvent(gitbook.Sample(eventType, "test_"+uuid.NewString()))
+	if err != nil {
+		return Key{}, err
+	}
+	sample := NewDelivery{Event: event, Installation: event.InstallationID, Destination: destination, Reason: ReasonTest, AcceptedAt: s.now()}
+	if eventType == gitbook.EventFetch {
+		sample.Fetch = sampleFetch(event.ID)
+	}
+	_, err = s.Start(ctx, sample)
+	return sample.Key(), err
 }

@@ -40,6 +40,10 @@ func TestAllDestinations(t *testing.T) {
 	since, closed := noon, failedRun.GetWorkflowExecutionInfo().GetCloseTime().AsTime()
 	const advice = "it is not in the configuration: its deliveries wait until it is, or until they are cancelled"
 	documented := []string{"site_view", "page_feedback", "space_content_updated"}
+	for i, age := range []time.Duration{2 * time.Minute, 0, time.Minute, 0, time.Minute} {
+		require.InDelta(t, age.Milliseconds(), all[i].OldestMs, 0.1*float64(age.Milliseconds()))
+		all[i].OldestMs = 0
+	}
 	require.Equal(t, []Destination{
 		{
 			Name: "search", URL: "https://example.com/hook", Events: documented, State: "failing", HeldSince: &since,

@@ -1,6 +1,7 @@
 package deliveries
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 
@@ -51,4 +52,10 @@ func (s *Store) isTo(name string) string {
 		names[i] = quote(name)
 	}
 	return workflows.Destination.GetName() + " IN (" + strings.Join(names, ", ") + ")"
+}
+
+// WorkflowPage is the page of a delivery's run in Temporal's UI at a base URL.
+func WorkflowPage(ui, namespace, destination, eventID, runID string) string {
+	id := url.PathEscape(workflows.DeliveryID(eventID, destination))
+	return strings.TrimSuffix(ui, "/") + "/namespaces/" + url.PathEscape(namespace) + "/workflows/" + id + "/" + url.PathEscape(runID) + "/timeline"
 }

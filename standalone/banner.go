@@ -24,6 +24,7 @@ func banner(s settings, c config.Config, temporal *engine.Engine) string {
 	line := func(what, where string) { fmt.Fprintf(&b, "  %-14s %s\n", what, where) }
 	b.WriteString("\nCourier runs. Ctrl-C stops it; the next start goes on with what is unfinished.\n\n")
 	line("Events in", eventsURL(c))
+	line("Console", strings.TrimSuffix(eventsURL(c), "/v1")+"/console")
 	if temporal.UIURL() != "" {
 		line("Temporal UI", temporal.UIURL()+"/namespaces/default/workflows")
 		line("  given up", temporal.UIURL()+"/namespaces/default/workflows?query="+url.QueryEscape(givenUp))

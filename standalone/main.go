@@ -86,6 +86,7 @@ func run(ctx context.Context, args []string) (err error) {
 		Name:        name,
 		AdminListen: config.DefaultAdminListen,
 		Config:      c,
+		UIURL:       temporal.UIURL(),
 		Temporal:    temporal.ClientOptions(),
 		Logger:      log,
 		Failed:      temporal.Failed(),

@@ -90,7 +90,7 @@ const apiTimeout = 15 * time.Second
 // handle serves h within the time that a request has. A name that is too long to be one is unknown,
 // and Temporal is not asked for it.
 func (a *API) handle(h respond.Handler) http.Handler {
-	return respond.Handle(a.log, explain(func(w http.ResponseWriter, r *http.Request) error {
+	return respond.Handle(a.log, Explain(func(w http.ResponseWriter, r *http.Request) error {
 		for _, name := range mux.Vars(r) {
 			if len(unescape(name)) > maxFilter {
 				return respond.NewError(http.StatusNotFound, "no such name; none is longer than 255 characters")
@@ -102,8 +102,8 @@ func (a *API) handle(h respond.Handler) http.Handler {
 	}))
 }
 
-// explain turns what can go wrong with a delivery into an answer.
-func explain(h respond.Handler) respond.Handler {
+// Explain turns what can go wrong with a delivery into an answer.
+func Explain(h respond.Handler) respond.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		err := h(w, r)
 		switch {
@@ -132,7 +132,7 @@ func (a *API) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return respond.NewError(http.StatusBadRequest, err.Error())
 	}
-	page, err := a.deliveries.List(r.Context(), query.filter, query.limit, query.cursor)
+	page, err := a.deliveries.List(r.Context(), query.Filter, query.Limit, query.Cursor)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ func TestExplain(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.want, func(t *testing.T) {
 			t.Parallel()
-			err := explain(func(http.ResponseWriter, *http.Request) error { return tt.give })(nil, nil)
+			err := Explain(func(http.ResponseWriter, *http.Request) error { return tt.give })(nil, nil)
 			var shown *respond.Error
 			require.ErrorAs(t, err, &shown)
 			require.Equal(t, tt.wantStatus, shown.Status)
@@ -35,5 +35,5 @@ func TestExplain(t *testing.T) {
 		})
 	}
 	internal := errors.New("internal")
-	require.Equal(t, internal, explain(func(http.ResponseWriter, *http.Request) error { return internal })(nil, nil))
+	require.Equal(t, internal, Explain(func(http.ResponseWriter, *http.Request) error { return internal })(nil, nil))
 }

@@ -46,12 +46,12 @@ var (
 // errJobBody is the error of a body that is not one JSON object of known members.
 var errJobBody = fmt.Errorf("body must be one JSON object with any of %s", strings.Join(members, ", "))
 
-// parseJob reads the body of POST /api/redeliveries.
+// ParseJob reads the body of POST /api/redeliveries. Its error is for the caller to see.
 //
 // An empty filter is refused, since it is more likely a variable that is not set than a wish for
 // everything. A member whose name differs in case is refused, and so is one that is given twice:
 // encoding/json would take both.
-func parseJob(body []byte) (deliveries.NewJob, error) {
+func ParseJob(body []byte) (deliveries.NewJob, error) {
 	values, err := parseObject(body)
 	if err != nil {
 		return deliveries.NewJob{}, err

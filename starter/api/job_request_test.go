@@ -84,7 +84,7 @@ func TestParseJob(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := parseJob([]byte(tt.give))
+			got, err := ParseJob([]byte(tt.give))
 			if tt.wantErr != "" {
 				require.EqualError(t, err, tt.wantErr)
 				return
@@ -101,7 +101,7 @@ func FuzzParseJob(f *testing.F) {
 	f.Add(`{"all":true,"dryRun":true}`)
 	f.Add(`{"since":"2026-03-03T00:00:00Z","destination":""}`)
 	f.Fuzz(func(t *testing.T, raw string) {
-		in, err := parseJob([]byte(raw))
+		in, err := ParseJob([]byte(raw))
 		if err != nil {
 			return
 		}

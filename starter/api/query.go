@@ -19,22 +19,38 @@ const (
 	maxFilter = 255
 )
 
-// listQuery is the query string of a list.
-type listQuery struct {
-	filter deliveries.Filter
-	limit  int
-	cursor string
+// Query is the query string of a list.
+type Query struct {
+	Filter deliveries.Filter
+	// Limit is how many entries an answer has at most: 1 to 200, 50 by default.
+	Limit int
+	// Cursor is where the part begins; empty for the first.
+	Cursor string
+}
+
+// QueryError says what is wrong with a query string or a job, for the caller to see.
+type QueryError struct{ Problem string }
+
+func (e *QueryError) Error() string { return e.Problem }
+
+// ParseQuery reads the query string of a list. Its error is a *QueryError.
+func ParseQuery(raw string) (Query, error) {
+	q, err := parseQuery(raw)
+	if err != nil {
+		return q, &QueryError{err.Error()}
+	}
+	return q, nil
 }
 
 // parseQuery reads the query string of a list. It refuses unknown and empty parameters: a filter
 // with a typing error, or of a variable that is not set, would otherwise list everything.
-func parseQuery(raw string) (listQuery, error) {
-	q := listQuery{limit: defaultLimit}
+func parseQuery(raw string) (Query, error) {
+	q := Query{Limit: defaultLimit}
 	values, err := url.ParseQuery(raw)
 	if err != nil {
 		return q, errors.New("the query string is not one")
 	}
-	f := &q.filter
+	f := &q.Filter
 	var status, limit string
 	texts := map[string]*string{
 		"destination": &f.Destination, "type": &f.Type, "installation": &f.Installation, "space": &f.Space, "site": &f.Site,
@@ -53,7 +69,7 @@ func parseQuery(raw string) (listQuery, error) {
 			// The first page: a loop begins with the cursor that it does not have yet.
 		case name == "cursor":
 			// It is as long as Temporal makes it, and has no meaning outside.
-			q.cursor, err = all[0], checkPrintable(name, all[0])
+			q.Cursor, err = all[0], checkPrintable(name, all[0])
 		case isText:
 			*text, err = all[0], checkText(name, all[0])
 		default:
@@ -72,7 +88,7 @@ func parseQuery(raw string) (listQuery, error) {
 		return q, errors.New("since must be before until")
 	}
 	if limit != "" {
-		if q.limit, err = strconv.Atoi(limit); err != nil || q.limit < 1 || q.limit > maxLimit {
+		if q.Limit, err = strconv.Atoi(limit); err != nil || q.Limit < 1 || q.Limit > maxLimit {
 			return q, fmt.Errorf("limit must be 1 to %d", maxLimit)
 		}
 	}
@@ -91,7 +107,7 @@ func parsePage(raw string) (limit int, cursor string, err error) {
 		}
 	}
 	q, err := parseQuery(raw)
-	return q.limit, q.cursor, err
+	return q.Limit, q.Cursor, err
 }
 
 // checkText refuses a text that can match nothing.

@@ -14,7 +14,7 @@ func (a *API) redeliverMany(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	wanted, err := parseJob(body)
+	wanted, err := ParseJob(body)
 	if err != nil {
 		return respond.NewError(http.StatusBadRequest, err.Error())
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/gitbook-courier/courier/starter/access"
 	"github.com/gitbook-courier/courier/starter/api"
 	"github.com/gitbook-courier/courier/starter/codecserver"
+	"github.com/gitbook-courier/courier/starter/console"
 	"github.com/gitbook-courier/courier/starter/ingress"
 	"github.com/gitbook-courier/courier/starter/openapi"
 	"github.com/gitbook-courier/courier/starter/respond"
@@ -23,6 +24,7 @@ type Rooms struct {
 	Ingress *ingress.Ingress
 	API     *api.API
 	Codec   *codecserver.Server
+	Console *console.Console
 	// Ready is one look at whether events can be stored.
 	Ready func(context.Context) error
 	// Metrics shows the program's metrics.
@@ -61,6 +63,9 @@ func newRouter(c config.Config, rooms Rooms, g gates, log *slog.Logger) *mux.Rou
 	r.Handle("/readyz", get(readyz(rooms.Ready)))
 	r.Handle("/metrics", respond.Methods(log, map[string]http.Handler{http.MethodGet: operator(rooms.Metrics)}))
 	r.Handle("/openapi.yaml", get(openapi.Get))
+	r.Handle("/", toConsole(respond.NotFound(log)))
+	r.Handle(console.Path, operator(consoleRouter(rooms.Console, log)))
+	r.PathPrefix(console.Path + "/").Handler(operator(consoleRouter(rooms.Console, log)))
 	r.PathPrefix("/api/").Handler(operator(operatorAPI(rooms.API, log)))
 	for _, path := range codecserver.Paths {
 		r.Handle(path, rooms.Codec.Handler(operator))
@@ -96,6 +101,26 @@ func Probes(ready func(context.Context) error, metrics http.Handler, log *slog.L
 	}
 	r.NotFoundHandler = respond.NotFound(log)
 	return r
+}
+
+// consoleRouter is every route of the console, which tokens guard as a whole.
+func consoleRouter(c *console.Console, log *slog.Logger) *mux.Router {
+	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	c.Register(r)
+	r.NotFoundHandler = respond.NotFound(log)
+	return r
+}
+
+// toConsole sends browsers to the console.
+func toConsole(others http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+		if reads && strings.Contains(r.Header.Get("Accept"), "text/html") {
+			http.Redirect(w, r, console.Path, http.StatusFound)
+			return
+		}
+		others.ServeHTTP(w, r)
+	})
 }
 
 // healthz serves GET /healthz: the process answers.
