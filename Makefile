@@ -22,7 +22,10 @@ BENCH ?=
 # The release whose histories are stored, such as v0.3.0. The CHANGELOG's newest when empty.
 RELEASE ?=
 
-.PHONY: help build standalone test schema bench soak lint replay fuzz histories tidy-check
+# For which platforms the archives of a release are made.
+PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
+
+.PHONY: help build dist standalone test schema bench soak lint replay fuzz histories tidy-check
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +33,9 @@ help: ## List the targets
 build: ## Build the programs into bin/, byte for byte the same from the same commit
 	$(REPRODUCIBLE) go build $(STAMP) -o bin/ ./starter ./worker
 	$(REPRODUCIBLE) go -C standalone build $(STAMP) -o ../bin/courier .
+
+dist: ## Make a release's archives, sums and bill of materials in bin/dist (PLATFORMS="linux/amd64 …")
+	deploy/dist.sh "$(CURDIR)/bin/dist" $(PLATFORMS)
 
 standalone: ## Run all of Courier in one process (LISTEN=127.0.0.1:8090 moves its address; FLAGS="--ui-listen …" the others)
 	@# Built first, because "go run" would call an orderly stop by Ctrl-C an error.
