@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/worker"
@@ -19,12 +20,8 @@ import (
 
 // Options are what the activities need of the world.
 type Options struct {
-	// Destinations are the configured targets by name. Required.
-	Destinations map[string]Target
-	// Current has the present name of a target by each of its former ones.
-	Current map[string]string
-	// Installations says whose own webhooks are sent. Required.
-	Installations Installations
+	// Settings are the first ones; see Configure. Required.
+	Settings Settings
 	// Keys open what SealWebhook sealed. Required.
 	Keys *seal.Keyring
 	// Signaler reports failed attempts to a delivery's workflow. Required.
@@ -61,6 +58,22 @@ type Overlaps interface {
 	Secrets(ctx context.Context, installation, secret string) ([]string, error)
 }
 
+// Settings are where webhooks go. They can change while the activities run.
+type Settings struct {
+	// Destinations are the configured targets by name.
+	Destinations map[string]Target
+	// Current has the present name of a target by each of its former ones.
+	Current map[string]string
+	// Installations says whose own webhooks are sent.
+	Installations Installations
+}
+
+// settings are Settings with what is made of them.
+type settings struct {
+	Settings
+	limiters map[string]*limiter // of destinations with limits
+}
+
 // Holds knows which destinations are held, and hears how attempts go, so that one that has been
 // failing for long can be held.
 type Holds interface {
@@ -90,7 +103,7 @@ type Activities struct {
 	public, private http.RoundTripper
 	lanes           *lanes
 	outcomes        *outcomes
-	limiters        map[string]*limiter // of destinations with limits
+	settings        atomic.Pointer[settings]
 }
 
 // New makes the activities. It does no I/O. It panics when EgressProxy is not a URL with a host.
@@ -106,20 +119,37 @@ func New(o Options) *Activities {
 	}
 	public := newTransport(newDialer(), newGuard(), o.EgressProxy)
 	o.EgressProxy = ""
-	a := &Activities{Options: o, public: public, private: newTransport(newDialer(), nil, ""), lanes: newLanes(), outcomes: newOutcomes(), limiters: make(map[string]*limiter)}
-	for name, target := range o.Destinations {
-		if target.Limits != (Limits{}) {
-			a.limiters[name] = newLimiter(target.Limits, a.Now)
-		}
-	}
+	a := &Activities{Options: o, public: public, private: newTransport(newDialer(), nil, ""), lanes: newLanes(), outcomes: newOutcomes()}
+	a.Configure(o.Settings)
 	return a
 }
+
+// Configure has the next attempts use other settings. Those under way go on with theirs. A limit
+// that stays the same goes on counting; one that changes begins anew.
+func (a *Activities) Configure(s Settings) {
+	next := &settings{Settings: s, limiters: make(map[string]*limiter)}
+	before := a.settings.Load()
+	for name, target := range s.Destinations {
+		switch {
+		case target.Limits == (Limits{}):
+		case before != nil && before.limiters[name] != nil && before.Destinations[name].Limits == target.Limits:
+			next.limiters[name] = before.limiters[name]
+		default:
+			next.limiters[name] = newLimiter(target.Limits, a.Now)
+		}
+	}
+	a.settings.Store(next)
+}
+
+// limiter is that of a destination, by its present name; nil when it has no limits.
+func (a *Activities) limiter(name string) *limiter { return a.settings.Load().limiters[name] }
 
 // ExpressLanes says of each configured destination whether a delivery may make its first attempt in
 // the express lane now.
 func (a *Activities) ExpressLanes() map[string]bool {
-	open := make(map[string]bool, len(a.Destinations))
-	for name := range a.Destinations {
+	destinations := a.settings.Load().Destinations
+	open := make(map[string]bool, len(destinations))
+	for name := range destinations {
 		open[name] = a.lanes.isOpen(name, a.Now())
 	}
 	return open
@@ -134,7 +164,9 @@ func (a *Activities) Register(registry worker.ActivityRegistry) {
 }
 
 // current is the present name of a destination.
-func (a *Activities) current(name string) string { return cmp.Or(a.Current[name], name) }
+func (a *Activities) current(name string) string {
+	return cmp.Or(a.settings.Load().Current[name], name)
+}
 
 // transport is the way to a target.
 func (a *Activities) transport(target Target) http.RoundTripper {

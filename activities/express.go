@@ -51,7 +51,7 @@ func (a *Activities) SendWebhookExpress(ctx context.Context, in ExpressInput, ev
 // nothing was sent.
 func (a *Activities) expressAttempt(ctx context.Context, in ExpressInput, workflowID string, body []byte) outcome {
 	started, name := a.Now(), a.current(in.Destination)
-	if a.limiters[name] != nil || !a.lanes.enter(name, started) {
+	if a.limiter(name) != nil || !a.lanes.enter(name, started) {
 		return outcome{}
 	}
 	defer a.lanes.leave(name, started)

@@ -179,7 +179,7 @@ func (a *Activities) SendWebhook(ctx context.Context, in SendWebhookInput, event
 			return SendWebhookResult{}, final(FailureUnavailable, s.log[n-1].Error, s.log)
 		}
 	}
-	if limiter := a.limiters[a.current(in.Destination)]; limiter != nil {
+	if limiter := a.limiter(a.current(in.Destination)); limiter != nil {
 		done, comeBack := limiter.wait(ctx, activity.GetWorkerStopChannel(ctx))
 		if done == nil {
 			return s.notNow(FailureNoTurn, "the limits of "+in.Destination+" left no turn", comeBack)

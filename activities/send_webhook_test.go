@@ -75,17 +75,19 @@ func newBench(t *testing.T, target activities.Target) *bench {
 	t.Helper()
 	b := &bench{signals: &signals{}}
 	b.options = activities.Options{
-		Destinations:  map[string]activities.Target{"search": target},
-		Installations: func(string) (bool, bool) { return false, false },
-		Keys:          keyring(t),
-		Signaler:      b.signals,
-		Journal:       &b.journal,
-		Holds:         &b.holds,
-		Runs:          runs{},
-		Log:           slog.New(slog.DiscardHandler),
-		Worker:        "1@host",
-		Now:           func() time.Time { return clock },
-		Random:        func() float64 { return 0.5 },
+		Settings: activities.Settings{
+			Destinations:  map[string]activities.Target{"search": target},
+			Installations: func(string) (bool, bool) { return false, false },
+		},
+		Keys:     keyring(t),
+		Signaler: b.signals,
+		Journal:  &b.journal,
+		Holds:    &b.holds,
+		Runs:     runs{},
+		Log:      slog.New(slog.DiscardHandler),
+		Worker:   "1@host",
+		Now:      func() time.Time { return clock },
+		Random:   func() float64 { return 0.5 },
 	}
 	suite := &testsuite.WorkflowTestSuite{}
 	b.env = suite.NewTestActivityEnvironment()
@@ -448,7 +450,7 @@ func TestSendWebhookOpensAnInstallationsWebhook(t *testing.T) {
 			require.NoError(t, err)
 			require.NotContains(t, string(sealed), hooktest.Secret)
 			b := newBench(t, activities.Target{})
-			b.options.Installations = tt.giveInstallations
+			b.options.Settings.Installations = tt.giveInstallations
 			b.options.Now = nil
 			in := input()
 			in.Destination, in.Sealed = "installation.inst_1", sealed
@@ -489,7 +491,7 @@ func TestReplacedSecretSigns(t *testing.T) {
 	for _, express := range []bool{false, true} {
 		receiver := hooktest.New(t)
 		b := newBench(t, activities.Target{})
-		b.options.Installations = func(string) (bool, bool) { return true, true }
+		b.options.Settings.Installations = func(string) (bool, bool) { return true, true }
 		b.options.Overlaps = overlaps{secrets: []string{"new", hooktest.Secret}}
 		sealed, err := activities.SealWebhook(keyring(t), "default-test-workflow-id", gitbook.Webhook{URL: receiver.URL, Secret: hooktest.Secret})
 		require.NoError(t, err)

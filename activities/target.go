@@ -105,13 +105,13 @@ var errNoSecrets = errors.New(noSecrets)
 func (a *Activities) target(ctx context.Context, destination, deliveryID string, sealed []byte) (Target, error) {
 	id, isInstallation := strings.CutPrefix(destination, InstallationPrefix)
 	if !isInstallation {
-		target, ok := a.Destinations[a.current(destination)]
+		target, ok := a.settings.Load().Destinations[a.current(destination)]
 		if !ok {
 			return Target{}, fmt.Errorf("the configuration has no destination %q", destination)
 		}
 		return target, nil
 	}
-	allowPrivate, accepted := a.Installations(id)
+	allowPrivate, accepted := a.settings.Load().Installations(id)
 	if !accepted {
 		return Target{}, fmt.Errorf("the configuration does not accept installation %q", id)
 	}

@@ -43,7 +43,7 @@ func TestSendWebhookGuardsAnInstallationsWebhook(t *testing.T) {
 			sealed, err := activities.SealWebhook(keyring(t), "default-test-workflow-id", gitbook.Webhook{URL: tt.giveURL, Secret: hooktest.Secret})
 			require.NoError(t, err)
 			b := newBench(t, activities.Target{})
-			b.options.Installations = func(string) (allowPrivate, accepted bool) { return tt.giveAllowed, true }
+			b.options.Settings.Installations = func(string) (allowPrivate, accepted bool) { return tt.giveAllowed, true }
 			in := input()
 			in.Destination, in.Sealed = "installation.inst_1", sealed
 

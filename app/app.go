@@ -35,6 +35,10 @@ type Options struct {
 	Name string
 	// Config is the validated configuration.
 	Config config.Config
+	// File is the file that Config comes from, which is read again when it changes; empty for none.
+	// Load are the options that it was loaded with.
+	File string
+	Load config.Options
 	// Temporal says how to reach Temporal. See TemporalOptions.
 	Temporal client.Options
 	// AdminListen is where metrics and probes are served when the configuration does not say; empty
@@ -106,8 +110,9 @@ func compose(o Options, program Program) fx.Option {
 		base,
 		program(o.Config),
 		// The last, so that metrics and probes are served when everything else is.
-		fx.Invoke(func(lc fx.Lifecycle, a *admin) {
+		fx.Invoke(func(lc fx.Lifecycle, a *admin, r *reloader) {
 			lc.Append(fx.StartStopHook(a.start, a.stop))
+			lc.Append(fx.StartStopHook(r.start, r.stop))
 		}),
 		fx.WithLogger(func(log *slog.Logger) fxevent.Logger {
 			events := &fxevent.SlogLogger{Logger: log}
@@ -123,6 +128,7 @@ func compose(o Options, program Program) fx.Option {
 var base = fx.Module("base",
 	fx.Provide(
 		func(o Options) (config.Config, *slog.Logger) { return o.Config, o.Logger },
+		config.NewLive,
 		config.Config.Keyring,
 		newIdentity,
 		newCodec,
@@ -133,6 +139,7 @@ var base = fx.Module("base",
 		newStore,
 		deliveries.NewHolds,
 		newAdmin,
+		newReloader,
 		deliveries.NewOverlaps,
 	),
 	fx.Invoke(func(lc fx.Lifecycle, c *connection) {
@@ -175,8 +182,8 @@ func newNamespace(c client.Client, o Options) *deliveries.Namespace {
 	return deliveries.NewNamespace(c, o.Temporal.Namespace, o.Logger)
 }
 
-func newStore(o Options, c client.Client, namespace *deliveries.Namespace, payloads *codec.Codec, keys *seal.Keyring, now func() time.Time) *deliveries.Store {
+func newStore(o Options, live *config.Live, c client.Client, namespace *deliveries.Namespace, payloads *codec.Codec, keys *seal.Keyring, now func() time.Time) *deliveries.Store {
 	return deliveries.New(deliveries.Options{
-		Client: c, Namespace: namespace.Name, Payloads: payloads.DataConverter(), Config: o.Config, Keys: keys, Log: o.Logger, Now: now,
+		Client: c, Namespace: namespace.Name, Payloads: payloads.DataConverter(), Config: live, Keys: keys, Log: o.Logger, Now: now,
 	})
 }

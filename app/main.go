@@ -59,7 +59,7 @@ func run(ctx context.Context, name string, args []string, program Program) error
 	if err != nil {
 		return fmt.Errorf("TEMPORAL_* settings: %w", err)
 	}
-	if err := Run(ctx, Options{Name: name, Config: c, Temporal: temporal, Logger: log}, program); err != nil {
+	if err := Run(ctx, Options{Name: name, Config: c, File: *file, Load: options, Temporal: temporal, Logger: log}, program); err != nil {
 		return err
 	}
 	log.InfoContext(ctx, "stopped")

@@ -42,6 +42,7 @@ var Starter = fx.Module("starter",
 		newServer,
 	),
 	fx.Provide(fx.Annotate(newReadiness, fx.ResultTags(`name:"starterReadiness"`))),
+	fx.Provide(fx.Annotate(reloadStarter, fx.ResultTags(`group:"reload"`))),
 	measureStarter,
 	fx.Invoke(func(lc fx.Lifecycle, s *server.Server) {
 		lc.Append(fx.StartStopHook(s.Start, s.Stop))
@@ -51,6 +52,15 @@ var Starter = fx.Module("starter",
 func newServer(o Options, in *ingress.Ingress, a *api.API, c *codecserver.Server, pages *console.Console, ready readiness, m *metrics.Metrics, down fx.Shutdowner) *server.Server {
 	rooms := server.Rooms{Ingress: in, API: a, Codec: c, Console: pages, Ready: ready.Starter, Metrics: m.Handler()}
 	return server.New(o.Config, rooms, o.Logger, time.Now, func() { _ = down.Shutdown(fx.ExitCode(1)) })
+}
+
+// reloadStarter gives the starter another configuration.
+func reloadStarter(s *server.Server, store ingress.Store, screen ingress.Screen, m *metrics.Metrics, log *slog.Logger, now func() time.Time) func(config.Config) {
+	return func(c config.Config) {
+		in := ingress.New(c, store, screen, log, now)
+		in.Count(m.Event)
+		s.Replace(c, in)
+	}
 }
 
 func newScreen(c config.Config, overlaps *deliveries.Overlaps) (ingress.Screen, error) {

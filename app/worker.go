@@ -21,6 +21,7 @@ import (
 // Worker runs the workflows and their activities.
 var Worker = fx.Module("worker",
 	fx.Provide(fx.Private, newJournal, newActivities, newRegistrations, deliveries.NewActivities, newRunner),
+	fx.Provide(fx.Annotate(reloadWorker, fx.ResultTags(`group:"reload"`))),
 	measureWorker,
 	fx.Invoke(func(lc fx.Lifecycle, r *runner) {
 		lc.Append(fx.StartStopHook(r.start, r.stop))
@@ -32,7 +33,25 @@ func newJournal(c client.Client, namespace *deliveries.Namespace, payloads *code
 }
 
 func newActivities(o Options, keys *seal.Keyring, temporal client.Client, journal activities.Journal, deliveries *deliveries.Store, holds *deliveries.Holds, overlaps *deliveries.Overlaps, id identity, m *metrics.Metrics) *activities.Activities {
-	c := o.Config
+	return activities.New(activities.Options{
+		Settings:    settingsOf(o.Config),
+		Keys:        keys,
+		Signaler:    temporal,
+		Journal:     journal,
+		Holds:       holds,
+		Overlaps:    overlaps,
+		Runs:        deliveries,
+		EgressProxy: o.Config.EgressProxy.Reveal(),
+		Log:         o.Logger,
+		Worker:      string(id),
+		Attempted: func(destination string, attempt activities.Attempt) {
+			m.Attempt(destination, attempt.Outcome, attempt.StatusCode, time.Duration(attempt.DurationMs)*time.Millisecond)
+		},
+	})
+}
+
+// settingsOf are where webhooks go by a configuration.
+func settingsOf(c config.Config) activities.Settings {
 	destinations := make(map[string]activities.Target, len(c.Destinations))
 	current := make(map[string]string)
 	for _, d := range c.Destinations {
@@ -41,26 +60,19 @@ func newActivities(o Options, keys *seal.Keyring, temporal client.Client, journa
 			current[former] = d.Name
 		}
 	}
-	return activities.New(activities.Options{
+	return activities.Settings{
 		Destinations: destinations,
 		Current:      current,
 		Installations: func(id string) (allowPrivate, accepted bool) {
 			installation, ok := c.Installation(id)
 			return installation.AllowPrivate, ok
 		},
-		Keys:        keys,
-		Signaler:    temporal,
-		Journal:     journal,
-		Holds:       holds,
-		Overlaps:    overlaps,
-		Runs:        deliveries,
-		EgressProxy: c.EgressProxy.Reveal(),
-		Log:         o.Logger,
-		Worker:      string(id),
-		Attempted: func(destination string, attempt activities.Attempt) {
-			m.Attempt(destination, attempt.Outcome, attempt.StatusCode, time.Duration(attempt.DurationMs)*time.Millisecond)
-		},
-	})
+	}
+}
+
+// reloadWorker gives the worker another configuration.
+func reloadWorker(a *activities.Activities) func(config.Config) {
+	return func(c config.Config) { a.Configure(settingsOf(c)) }
 }
 
 func target(d config.Destination) activities.Target {

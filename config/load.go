@@ -33,6 +33,9 @@ type Options struct {
 	// Listen and AdminListen, when not empty, take the place of the file's listen and admin_listen.
 	Listen, AdminListen string
 
+	// Read, when not nil, is told the path of every file that a value refers to.
+	Read func(path string)
+
 	// readFile returns the content of the file that a value refers to. Defaults to readRegularFile.
 	readFile func(path string) ([]byte, error)
 }
@@ -71,6 +74,13 @@ func Parse(data []byte, name string, opts Options) (Config, error) {
 	readFile := opts.readFile
 	if readFile == nil {
 		readFile = readRegularFile
+	}
+	if opts.Read != nil {
+		read := readFile
+		readFile = func(path string) ([]byte, error) {
+			opts.Read(path)
+			return read(path)
+		}
 	}
 	d := newDecoder(name, substitution{lookup: lookup, readFile: readFile, folder: filepath.Dir(name)})
 	cfg := Default()

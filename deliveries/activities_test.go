@@ -158,7 +158,7 @@ func TestReconcile(t *testing.T) {
 		to(t, "evt_9", "search", -1, running, workflows.StateRetrying),
 	}, temporalHolds...)
 	s, r, _ := newReleasing(t, at0, all...)
-	s.config = parseConfig(t, "sealing_keys: [AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=]\ninstallations: [{id: inst_1}]\n"+twoDestinations)
+	s.live.Replace(parseConfig(t, "sealing_keys: [AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=]\ninstallations: [{id: inst_1}]\n"+twoDestinations))
 	var started []string
 	s.client.(*mocks.Client).On("ExecuteWorkflow", mock.Anything, mock.Anything, mock.Anything, mock.Anything).Run(func(args mock.Arguments) {
 		require.Equal(t, workflows.HoldReleasing, args.Get(3).(workflows.HoldInput).Reason)

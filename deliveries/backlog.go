@@ -35,10 +35,11 @@ const (
 // Backlogs are those of the configured destinations and of the installations.
 func (h *Holds) Backlogs(ctx context.Context) (all []Backlog, err error) {
 	defer translate(&err)
-	all = make([]Backlog, len(h.store.config.Destinations)+1)
+	destinations := h.store.config().Destinations
+	all = make([]Backlog, len(destinations)+1)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(maxConcurrentFigures)
-	for i, d := range h.store.config.Destinations {
+	for i, d := range destinations {
 		group.Go(func() (err error) {
 			all[i], err = h.store.backlog(ctx, d.Name, Filter{Destination: d.Name, Running: true}.query())
 			if err != nil {
@@ -102,4 +103,10 @@ func (s *Store) oldest(ctx context.Context, query string) (time.Duration, error)
 		}
 	}
 	return (least + most) / 2, nil
+}
+
+// Waiting counts the deliveries of a name that are not over.
+func (s *Store) Waiting(ctx context.Context, destination string) (n int64, err error) {
+	defer translate(&err)
+	return s.count(ctx, Filter{Destination: destination, Running: true}.query())
 }

@@ -14,7 +14,7 @@ func (s *Store) configure(input workflows.DeliveryInput, d config.Destination) w
 	input.RetriesMs = milliseconds(d.Retries)
 	input.RetryAfterMaxMs = d.RetryAfterMax.Milliseconds()
 	input.Limited = d.Limited()
-	input.UnknownPatienceMs = s.config.UnknownPatience.Milliseconds()
+	input.UnknownPatienceMs = s.config().UnknownPatience.Milliseconds()
 	input.Notify = s.noticeTo(d.Notify)
 	// 0.2 decided here who takes the express lane; now the workflow does.
 	input.Express = false
@@ -24,7 +24,7 @@ func (s *Store) configure(input workflows.DeliveryInput, d config.Destination) w
 // noticeTo is the start of the input of a notice to the destination with that name; nil when there
 // is none.
 func (s *Store) noticeTo(name string) *workflows.DeliveryInput {
-	d, ok := s.config.Destination(name)
+	d, ok := s.config().Destination(name)
 	if !ok {
 		return nil
 	}
@@ -37,7 +37,7 @@ func (s *Store) noticeTo(name string) *workflows.DeliveryInput {
 // refresh returns the input of an earlier run as the configuration would have it today. An
 // installation's webhook, and a destination that is gone, stay as they were.
 func (s *Store) refresh(input workflows.DeliveryInput) workflows.DeliveryInput {
-	d, ok := s.config.Resolve(input.Destination)
+	d, ok := s.config().Resolve(input.Destination)
 	if !ok {
 		input.Express = false
 		return input

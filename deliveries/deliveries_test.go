@@ -28,7 +28,7 @@ func newStore(t *testing.T, temporal client.Client, c config.Config, now func() 
 	require.NoError(t, err)
 	return New(Options{
 		Client: temporal, Namespace: "default", Payloads: converter.GetDefaultDataConverter(),
-		Config: c, Keys: keys, Log: slog.New(slog.DiscardHandler), Now: now,
+		Config: config.NewLive(c), Keys: keys, Log: slog.New(slog.DiscardHandler), Now: now,
 	})
 }
 

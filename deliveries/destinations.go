@@ -101,7 +101,7 @@ func scheduleOf(d config.Destination) *Schedule {
 func (h *Holds) All(ctx context.Context) (all []Destination, err error) {
 	defer translate(&err)
 	var names []string
-	for _, d := range h.store.config.Destinations {
+	for _, d := range h.store.config().Destinations {
 		names = append(names, d.Name)
 	}
 	more, err := h.unconfigured(ctx, names)
@@ -166,7 +166,7 @@ func (s *Store) destinationsOf(ctx context.Context, term string, except []string
 // destination is the state of a destination, and its figures.
 func (h *Holds) destination(ctx context.Context, name string) (Destination, error) {
 	shown := Destination{Name: name, Events: []string{}, State: StateActive}
-	if d, ok := h.store.config.Destination(name); ok {
+	if d, ok := h.store.config().Destination(name); ok {
 		shown.URL, shown.Events, shown.Schedule = config.DisplayURL(d.URL.Reveal()), d.Events, scheduleOf(d)
 	} else {
 		shown.State = StateUnknown
@@ -233,7 +233,7 @@ func sampleFetch(id string) *Fetch {
 // SendSamples sends a configured destination a sample of every event type that it takes, as
 // deliveries like any other. It returns ErrDestinationUnknown for any other destination.
 func (s *Store) SendSamples(ctx context.Context, destination string) (sent []Key, err error) {
-	d, ok := s.config.Destination(destination)
+	d, ok := s.config().Destination(destination)
 	if !ok {
 		return nil, ErrDestinationUnknown
 	}

@@ -109,11 +109,11 @@ func (s *Store) StartJob(ctx context.Context, n NewJob) (job Job, err error) {
 // checkDestination returns ErrDestinationUnknown for a name that neither the configuration, its
 // installations among it, nor any delivery has. Empty is no name.
 func (s *Store) checkDestination(ctx context.Context, name string) error {
-	if _, ok := s.config.Resolve(name); ok || name == "" {
+	if _, ok := s.config().Resolve(name); ok || name == "" {
 		return nil
 	}
 	if id, ok := strings.CutPrefix(name, activities.InstallationPrefix); ok {
-		if _, accepted := s.config.Installation(id); accepted {
+		if _, accepted := s.config().Installation(id); accepted {
 			return nil
 		}
 	}

@@ -14,7 +14,7 @@ import (
 
 // configured is the destination that the configuration has today for a name.
 func (s *Store) configured(name string) (config.Destination, bool) {
-	return s.config.Resolve(name)
+	return s.config().Resolve(name)
 }
 
 // canonical is the name under which the deliveries to a destination are held.

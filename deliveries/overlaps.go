@@ -107,8 +107,8 @@ func (o *Overlaps) of(destination string) *knownOverlap {
 // It returns ErrUnavailable when Temporal cannot be reached.
 func (o *Overlaps) Keep(ctx context.Context, installation, old, by string) (err error) {
 	defer translate(&err)
-	lasts := o.store.config.SecretOverlap
-	if _, listed := o.store.config.Installation(installation); !listed || lasts == 0 {
+	lasts := o.store.config().SecretOverlap
+	if _, listed := o.store.config().Installation(installation); !listed || lasts == 0 {
 		return nil
 	}
 	destination := workflows.InstallationDestination(installation)
@@ -146,7 +146,7 @@ func (o *Overlaps) Keep(ctx context.Context, installation, old, by string) (err 
 // while Temporal does not say, the last answer stands, and without one it returns ErrUnavailable.
 func (o *Overlaps) Secrets(ctx context.Context, installation, secret string) (all []string, err error) {
 	defer translate(&err)
-	if o.store.config.SecretOverlap == 0 {
+	if o.store.config().SecretOverlap == 0 {
 		return []string{secret}, nil
 	}
 	destination := workflows.InstallationDestination(installation)

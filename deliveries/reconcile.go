@@ -101,7 +101,7 @@ func (h *Holds) reconcileUnknown(ctx context.Context) error {
 // it is.
 func (s *Store) knows(name string) bool {
 	if id, ok := strings.CutPrefix(name, activities.InstallationPrefix); ok {
-		_, accepted := s.config.Installation(id)
+		_, accepted := s.config().Installation(id)
 		return accepted
 	}
 	_, ok := s.configured(name)

@@ -31,7 +31,7 @@ type Options struct {
 	// Payloads is the client's data converter.
 	Payloads converter.DataConverter
 	// Config says how destinations take deliveries.
-	Config config.Config
+	Config *config.Live
 	// Keys seal installations' webhooks.
 	Keys *seal.Keyring
 	// Log takes what goes wrong in the background.
@@ -45,7 +45,7 @@ type Store struct {
 	reader
 	client    client.Client
 	namespace string
-	config    config.Config
+	live      *config.Live
 	keys      *seal.Keyring
 	log       *slog.Logger
 	now       func() time.Time
@@ -57,9 +57,12 @@ type Store struct {
 func New(o Options) *Store {
 	return &Store{
 		reader: reader{o.Payloads},
-		client: o.Client, namespace: o.Namespace, config: o.Config, keys: o.Keys, log: o.Log, now: o.Now,
+		client: o.Client, namespace: o.Namespace, live: o.Config, keys: o.Keys, log: o.Log, now: o.Now,
 	}
 }
+
+// config is the configuration now.
+func (s *Store) config() config.Config { return s.live.Current() }
 
 // Reason says why a delivery is sent.
 type Reason string
@@ -154,7 +157,7 @@ func (s *Store) build(n NewDelivery) (input workflows.DeliveryInput, event []byt
 		}
 		return s.configure(input, config.DefaultDestination()), n.Event.Raw(), nil
 	}
-	d, ok := s.config.Destination(n.Destination)
+	d, ok := s.config().Destination(n.Destination)
 	if !ok {
 		return input, nil, ErrDestinationUnknown
 	}

@@ -57,7 +57,11 @@ func run(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	c, err := load(s)
+	options, err := configOptions(s)
+	if err != nil {
+		return err
+	}
+	c, err := config.Load(s.config, options)
 	if err != nil {
 		return err
 	}
@@ -84,6 +88,8 @@ func run(ctx context.Context, args []string) (err error) {
 	}
 	return app.Run(ctx, app.Options{
 		Name:        name,
+		File:        s.config,
+		Load:        options,
 		AdminListen: config.DefaultAdminListen,
 		Config:      c,
 		UIURL:       temporal.UIURL(),
@@ -95,15 +101,12 @@ func run(ctx context.Context, args []string) (err error) {
 	}, app.Standalone)
 }
 
-// load reads the configuration, to which the data folder's own key belongs.
-func load(s settings) (config.Config, error) {
+// configOptions are those of the command line, and the data folder's own key.
+func configOptions(s settings) (config.Options, error) {
 	key, err := datadir.SealingKey(s.data)
-	if err != nil {
-		return config.Config{}, err
-	}
 	options := s.options
 	options.SealingKey = key
-	return config.Load(s.config, options)
+	return options, err
 }
 
 func startEngine(ctx context.Context, s settings, c config.Config, log *slog.Logger) (*engine.Engine, error) {

@@ -79,17 +79,19 @@ func newHeldEnv(t *testing.T, receiver *hooktest.Receiver, holds activities.Hold
 	require.NoError(t, err)
 	target := activities.Target{URL: receiver.URL, Secrets: []string{hooktest.Secret}, AllowPrivate: true}
 	acts := activities.New(activities.Options{
-		Destinations:  map[string]activities.Target{"search": target, "ops": target},
-		Installations: func(string) (bool, bool) { return false, false },
-		Keys:          keys,
-		Signaler:      toWorkflow{env},
-		Journal:       &temporaltest.Journal{},
-		Holds:         holds,
-		Runs:          runs{},
-		Log:           slog.New(slog.DiscardHandler),
-		Worker:        "1@host",
-		Now:           env.Now,
-		Random:        func() float64 { return 0.5 },
+		Settings: activities.Settings{
+			Destinations:  map[string]activities.Target{"search": target, "ops": target},
+			Installations: func(string) (bool, bool) { return false, false },
+		},
+		Keys:     keys,
+		Signaler: toWorkflow{env},
+		Journal:  &temporaltest.Journal{},
+		Holds:    holds,
+		Runs:     runs{},
+		Log:      slog.New(slog.DiscardHandler),
+		Worker:   "1@host",
+		Now:      env.Now,
+		Random:   func() float64 { return 0.5 },
 	})
 	acts.Register(env)
 	env.RegisterWorkflow(workflows.Delivery)

@@ -9,10 +9,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"syscall"
 	"time"
 
+	"github.com/gorilla/mux"
+
 	"github.com/gitbook-courier/courier/config"
+	"github.com/gitbook-courier/courier/starter/ingress"
 )
 
 // maxHeaderBytes bounds the headers of a request.
@@ -22,6 +26,8 @@ const maxHeaderBytes = 64 << 10
 type Server struct {
 	http         *http.Server
 	gates        gates
+	rooms        Rooms
+	routes       atomic.Pointer[mux.Router]
 	certificates *certificates // nil without TLS
 	log          *slog.Logger
 	failed       func()
@@ -31,10 +37,19 @@ type Server struct {
 // which certificates are read again; failed is called when the server can't go on. It does no I/O.
 func New(c config.Config, rooms Rooms, log *slog.Logger, now func() time.Time, failed func()) *Server {
 	l := newLimits(c)
-	g := newGates(l, log)
-	s := newServer(c, newRouter(c, rooms, g, log), l, newCertificates(c, log, now), log, failed)
-	s.gates = g
+	s := newServer(c, nil, l, newCertificates(c, log, now), log, failed)
+	s.gates, s.rooms = newGates(l, log), rooms
+	s.http.Handler = drained(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.routes.Load().ServeHTTP(w, r) }))
+	s.Replace(c, rooms.Ingress)
 	return s
+}
+
+// Replace has the next requests meet another configuration's tokens and another ingress, which is
+// that configuration's. Those under way go on with theirs.
+func (s *Server) Replace(c config.Config, in *ingress.Ingress) {
+	rooms := s.rooms
+	rooms.Ingress = in
+	s.routes.Store(newRouter(c, rooms, s.gates, s.log))
 }
 
 // Admission is how many requests are let in at once, by one of the server's two gates.
