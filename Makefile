@@ -50,9 +50,9 @@ test: ## Test all modules, end to end included
 	go -C standalone test -count=1 ./...
 	go -C bench test -count=1 ./...
 
-schema: ## Check the settings screen against GitBook's description of its API, which npm installs
-	npm --prefix starter/configscreen/testdata/npm ci --silent
-	go test -tags gitbookapi -run '^TestSchema$$' ./starter/configscreen
+schema: ## Check events and the settings screen against GitBook's description of its API, which npm installs
+	npm --prefix internal/apitest/testdata/npm ci --silent
+	go test -tags gitbookapi -run '^TestSchema$$' ./gitbook ./starter/configscreen
 
 bench: ## Measure Courier on this machine, in about fifteen minutes (BENCH=--quick for two; see docs/benchmarks.md)
 	go build -o bin/ ./starter ./worker

@@ -19,13 +19,59 @@ const (
 	EventSpaceContentUpdated = "space_content_updated"
 )
 
-// EventFetch is a request of an outside service to the integration's public address; see
-// FetchRequest.
-const EventFetch = "fetch"
+// The other event types. GitBook sends them to integrations; its own Webhook integration does not
+// pass them on.
+const (
+	// EventInstallationSetup, EventSpaceInstallationSetup and EventSiteInstallationSetup say that the
+	// integration was installed, or its installation changed, in an organization, a space or a site.
+	// Their payload is InstallationSetup.
+	EventInstallationSetup      = "installation_setup"
+	EventSpaceInstallationSetup = "space_installation_setup"
+	EventSiteInstallationSetup  = "site_installation_setup"
 
-// EventUIRender asks for the drawing of a component, such as the integration's settings, in the
-// answer. It is sent to the integration alone and has no webhook.
-const EventUIRender = "ui_render"
+	// EventInstallationDeleted, EventSpaceInstallationDeleted and EventSiteInstallationDeleted say
+	// that the integration was uninstalled. Their payload is InstallationDeleted.
+	EventInstallationDeleted      = "installation_deleted"
+	EventSpaceInstallationDeleted = "space_installation_deleted"
+	EventSiteInstallationDeleted  = "site_installation_deleted"
+
+	// EventSpaceGitSyncStarted and EventSpaceGitSyncCompleted are the ends of a synchronization with
+	// Git. Their payload is SpaceGitSync.
+	EventSpaceGitSyncStarted   = "space_gitsync_started"
+	EventSpaceGitSyncCompleted = "space_gitsync_completed"
+
+	// EventSpaceVisibilityUpdated is a change of who may read a space. Its payload is
+	// SpaceVisibilityUpdated.
+	EventSpaceVisibilityUpdated = "space_visibility_updated"
+
+	// EventFetch is a request of an outside service to the integration's public address. Its payload
+	// is Fetch; see FetchRequest.
+	EventFetch = "fetch"
+)
+
+// The types that want more than an acknowledgement as the answer. They are sent to the integration
+// alone and have no webhook.
+const (
+	// EventUIRender asks for the drawing of a component, such as the integration's settings. Its
+	// payload is UIRender.
+	EventUIRender = "ui_render"
+
+	// EventTask runs a task that the integration has scheduled. Its payload is Task.
+	EventTask = "task"
+
+	// EventFetchPublishedScript asks for a script for the pages of a site. Its payload is
+	// FetchPublishedScript.
+	EventFetchPublishedScript = "fetch_published_script"
+
+	// EventFetchVisitorAuthentication asks where a visitor of a site logs in or out. Its payload is
+	// FetchVisitorAuthentication.
+	EventFetchVisitorAuthentication = "fetch_visitor_authentication"
+
+	// EventContentComputeDocument and EventContentComputeRevision ask for generated content. Their
+	// payload is ContentCompute.
+	EventContentComputeDocument = "content_compute_document"
+	EventContentComputeRevision = "content_compute_revision"
+)
 
 // MaxEventIDLength is the greatest length of an event id, in bytes.
 const MaxEventIDLength = 255
@@ -41,24 +87,24 @@ func DocumentedEvents() []string {
 // refusing an event.
 func EventTypes() []string {
 	return []string{
-		"content_compute_document",
-		"content_compute_revision",
+		EventContentComputeDocument,
+		EventContentComputeRevision,
 		EventFetch,
-		"fetch_published_script",
-		"fetch_visitor_authentication",
-		"installation_deleted",
-		"installation_setup",
+		EventFetchPublishedScript,
+		EventFetchVisitorAuthentication,
+		EventInstallationDeleted,
+		EventInstallationSetup,
 		EventPageFeedback,
-		"site_installation_deleted",
-		"site_installation_setup",
+		EventSiteInstallationDeleted,
+		EventSiteInstallationSetup,
 		EventSiteView,
 		EventSpaceContentUpdated,
-		"space_gitsync_completed",
-		"space_gitsync_started",
-		"space_installation_deleted",
-		"space_installation_setup",
-		"space_visibility_updated",
-		"task",
+		EventSpaceGitSyncCompleted,
+		EventSpaceGitSyncStarted,
+		EventSpaceInstallationDeleted,
+		EventSpaceInstallationSetup,
+		EventSpaceVisibilityUpdated,
+		EventTask,
 		EventUIRender,
 	}
 }
@@ -137,7 +183,7 @@ func validEventID(id string) bool {
 // Raw returns the event byte for byte as it came. The caller must not change it.
 func (e Event) Raw() []byte { return e.raw }
 
-// Decode reads the event into v, which points to SiteView, PageFeedback, SpaceContentUpdated or a
+// Decode reads the event into v, which points to the payload of its type, such as SiteView, or to a
 // struct of the caller's own. Members that v does not have are passed over. The types of this
 // package match keys in their exact case; for any other struct encoding/json decides, which takes a
 // key in any case.

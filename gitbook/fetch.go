@@ -49,6 +49,11 @@ func (e Event) FetchRequest() (FetchRequest, error) {
 	if !startsObject(raw) {
 		return FetchRequest{}, &FieldError{Field: "event.request", Err: errNotObject}
 	}
+	return parseFetchRequest(raw), nil
+}
+
+// parseFetchRequest reads a JSON object as a request. A member of the wrong kind counts as missing.
+func parseFetchRequest(raw []byte) FetchRequest {
 	request := FetchRequest{Method: headerText(stringAt(raw, "method")), URL: visible(stringAt(raw, "url")), Header: make(http.Header)}
 	headers, _ := lookup(raw, "headers")
 	for name, value := range members(headers) {
@@ -72,7 +77,7 @@ func (e Event) FetchRequest() (FetchRequest, error) {
 		// As JavaScript joins names that differ in their case alone.
 		request.Header[name] = []string{strings.Join(values, ", ")}
 	}
-	return request, nil
+	return request
 }
 
 // isHeaderName reports whether a name is a token (RFC 9110, section 5.6.2).
@@ -112,4 +117,19 @@ func (FetchRequest) MarshalJSON() ([]byte, error) {
 	return nil, errors.New("a fetch request is sealed, not stored")
 }
 
-var _ json.Marshaler = FetchRequest{}
+// UnmarshalJSON implements json.Unmarshaler: it reads the member request of a fetch event.
+func (r *FetchRequest) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		return nil
+	}
+	if !isObject(data) {
+		return errNotObject
+	}
+	*r = parseFetchRequest(data)
+	return nil
+}
+
+var (
+	_ json.Marshaler   = FetchRequest{}
+	_ json.Unmarshaler = (*FetchRequest)(nil)
+)

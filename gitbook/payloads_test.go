@@ -115,6 +115,58 @@ func TestDecodeErrorsNameTheField(t *testing.T) {
 	}
 }
 
+// payloads are the payloads of all types.
+func payloads() map[string]any {
+	return map[string]any{
+		EventSiteView:                   new(SiteView),
+		EventPageFeedback:               new(PageFeedback),
+		EventSpaceContentUpdated:        new(SpaceContentUpdated),
+		EventInstallationSetup:          new(InstallationSetup),
+		EventSpaceInstallationSetup:     new(InstallationSetup),
+		EventSiteInstallationSetup:      new(InstallationSetup),
+		EventInstallationDeleted:        new(InstallationDeleted),
+		EventSpaceInstallationDeleted:   new(InstallationDeleted),
+		EventSiteInstallationDeleted:    new(InstallationDeleted),
+		EventSpaceGitSyncStarted:        new(SpaceGitSync),
+		EventSpaceGitSyncCompleted:      new(SpaceGitSync),
+		EventSpaceVisibilityUpdated:     new(SpaceVisibilityUpdated),
+		EventFetch:                      new(Fetch),
+		EventTask:                       new(Task),
+		EventFetchPublishedScript:       new(FetchPublishedScript),
+		EventFetchVisitorAuthentication: new(FetchVisitorAuthentication),
+		EventUIRender:                   new(UIRender),
+		EventContentComputeDocument:     new(ContentCompute),
+		EventContentComputeRevision:     new(ContentCompute),
+	}
+}
+
+// A payload has every member of its event, and takes events that lack them all.
+func TestPayloadsAreWhole(t *testing.T) {
+	t.Parallel()
+	for eventType, payload := range payloads() {
+		t.Run(eventType, func(t *testing.T) {
+			t.Parallel()
+			bare, err := ParseEvent([]byte(`{"eventId":"1","type":"` + eventType + `","new":{}}`))
+			require.NoError(t, err)
+			require.NoError(t, bare.Decode(payload))
+
+			sample := Sample(eventType, "evt_1")
+			event, err := ParseEvent(sample)
+			require.NoError(t, err)
+			require.NoError(t, event.Decode(payload))
+			if fetch, ok := payload.(*Fetch); ok {
+				require.Equal(t, "post", fetch.Request.Method)
+				require.Equal(t, "application/json", fetch.Request.Header.Get("Content-Type"))
+				return // a request is not encoded
+			}
+			encoded, err := json.Marshal(payload)
+			require.NoError(t, err)
+			require.JSONEq(t, string(sample), string(encoded))
+		})
+	}
+	require.Len(t, payloads(), len(EventTypes()))
+}
+
 // Ensure that what a sample event is built from can be read back.
 func TestTypedEventsEncode(t *testing.T) {
 	t.Parallel()
