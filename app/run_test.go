@@ -185,6 +185,11 @@ func TestStarterWaitsForWorkersOfItsRelease(t *testing.T) {
 // storeFunc is a store that is called.
 type storeFunc func()
 
+func (f storeFunc) GiveUpUninstalled(context.Context, deliveries.Uninstalled) error {
+	f()
+	return nil
+}
+
 func (f storeFunc) Start(context.Context, deliveries.NewDelivery) (bool, error) {
 	f()
 	return true, nil

@@ -19,6 +19,14 @@ const FailureUndelivered = "Undelivered"
 // ReleaseSignal lets a held delivery go on.
 const ReleaseSignal = "Release"
 
+// InstallationDeletedSignal gives up a delivery to an installation's own webhook: GitBook has
+// uninstalled the integration.
+const InstallationDeletedSignal = "InstallationDeleted"
+
+// FailureInstallationDeleted is the type of the cause of a delivery that InstallationDeletedSignal
+// has given up.
+const FailureInstallationDeleted = "InstallationDeleted"
+
 // DefaultUnknownPatience is for how long a delivery waits for a worker that knows its destination,
 // when its input does not say.
 const DefaultUnknownPatience = 24 * time.Hour
@@ -117,6 +125,8 @@ type delivery struct {
 	attempts []activities.Attempt
 	// state is the value of the search attribute State.
 	state string
+	// uninstalled says that the delivery's installation is deleted.
+	uninstalled bool
 	// unknownSince is since when no worker knows the destination, and unknownWait is the next wait;
 	// zero while one does.
 	unknownSince time.Time
@@ -160,14 +170,15 @@ func (d *delivery) setState(ctx workflow.Context, state string) {
 }
 
 func (d *delivery) run(ctx workflow.Context, event converter.RawValue) (DeliveryResult, error) {
-	sent, err := d.first(ctx, event)
-	for d.waitsFor(ctx, err) != "" {
+	sending := d.untilUninstalled(ctx)
+	sent, err := d.first(ctx, sending, event)
+	for d.waitsFor(sending, err) != "" {
 		d.setState(ctx, d.sendingState())
 		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
 			return DeliveryResult{}, d.continueAsNew(ctx)
 		}
 		workflow.SetCurrentDetails(ctx, describeStart(d.input, d.attempts))
-		sent, err = d.send(ctx, false)
+		sent, err = d.send(sending, false)
 	}
 	d.setState(ctx, "")
 	switch {
@@ -178,23 +189,39 @@ func (d *delivery) run(ctx workflow.Context, event converter.RawValue) (Delivery
 		d.learn(err) // the last request may have been made since the cancellation
 		workflow.SetCurrentDetails(ctx, describeCancelled(d.input, d.attempts))
 		return DeliveryResult{}, temporal.NewCanceledError(DeliveryResult{Attempts: d.attempts})
+	case d.uninstalled:
+		d.learn(err)
+		return DeliveryResult{}, d.giveUp(ctx, temporal.NewApplicationError("GitBook uninstalled the integration", FailureInstallationDeleted))
 	default:
 		return DeliveryResult{}, d.giveUp(ctx, err)
 	}
 }
 
+// untilUninstalled is a context in which the delivery is sent: it ends when the installation is
+// deleted. A request that is under way then is waited for, as when the delivery is cancelled.
+func (d *delivery) untilUninstalled(ctx workflow.Context) workflow.Context {
+	deleted := workflow.GetSignalChannel(ctx, InstallationDeletedSignal)
+	ctx, end := workflow.WithCancel(ctx)
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		deleted.Receive(ctx, nil)
+		d.uninstalled = true
+		end()
+	})
+	return ctx
+}
+
 // first sends for the first time: in the express lane, where the delivery may take it. Nothing
-// needs the event any more after that.
-func (d *delivery) first(ctx workflow.Context, event converter.RawValue) (activities.SendWebhookResult, error) {
+// needs the event any more after that. Only what follows the express lane ends with sending.
+func (d *delivery) first(ctx, sending workflow.Context, event converter.RawValue) (activities.SendWebhookResult, error) {
 	if d.input.Continued != nil || !takesExpressLane(d.input) {
 		forget(event)
-		return d.send(ctx, false)
+		return d.send(sending, false)
 	}
 	sent, err := sendExpress(ctx, d.input, event)
 	forget(event)
 	switch failure, ok := errors.AsType[*temporal.ApplicationError](err); {
 	case err == nil && len(sent.Attempts) == 0: // the lane was closed
-		return d.send(ctx, false)
+		return d.send(sending, false)
 	case err == nil, temporal.IsCanceledError(err), ok && failure.NonRetryable():
 		return sent, err
 	}
@@ -204,7 +231,7 @@ func (d *delivery) first(ctx workflow.Context, event converter.RawValue) (activi
 	}
 	d.setState(ctx, StateRetrying)
 	workflow.SetCurrentDetails(ctx, describeRetry(d.input, d.attempts))
-	return d.send(ctx, true)
+	return d.send(sending, true)
 }
 
 // send has SendWebhook make the attempts that are left. handedOver says that the express lane has

@@ -347,6 +347,22 @@ func TestDeliveryCancelledWhileItIsHeld(t *testing.T) {
 	require.Empty(t, receiver.Requests())
 }
 
+// A delivery that waits is given up when its installation is deleted, with that reason and a notice.
+func TestDeliveryOfAnInstallationThatIsDeleted(t *testing.T) {
+	t.Parallel()
+	holds := &switchable{}
+	holds.held.Store(true)
+	receiver := hooktest.New(t)
+	env := newHeldEnv(t, receiver, holds)
+	env.RegisterDelayedCallback(func() { env.SignalWorkflow(workflows.InstallationDeletedSignal, nil) }, time.Hour)
+	env.ExecuteWorkflow(workflows.Delivery, input(), activities.EventPayload([]byte(event)))
+
+	result, cause := undelivered(t, env.GetWorkflowError())
+	require.Equal(t, workflows.DeliveryResult{Failure: "InstallationDeleted: GitBook uninstalled the integration"}, result)
+	require.Equal(t, result.Failure, cause)
+	require.Empty(t, receiver.Requests())
+}
+
 func TestDeliveryGivesNoticeWhenItIsGivenUp(t *testing.T) {
 	t.Parallel()
 	receiver := hooktest.New(t, hooktest.Answer{Status: 404})

@@ -61,7 +61,10 @@ func sendExpress(ctx workflow.Context, in DeliveryInput, event converter.RawValu
 // could not report it: only then does the history have more events than the first ones, signals and
 // a request to cancel.
 func isRepeated(ctx workflow.Context) bool {
-	events := firstTaskEvents + workflow.GetSignalChannel(ctx, ReleaseSignal).Len()
+	events := firstTaskEvents
+	for _, signal := range []string{ReleaseSignal, InstallationDeletedSignal} {
+		events += workflow.GetSignalChannel(ctx, signal).Len()
+	}
 	if ctx.Err() != nil {
 		events++
 	}

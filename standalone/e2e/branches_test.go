@@ -120,6 +120,17 @@ func deliveryBranches() []branch {
 		{name: "delivery_cancelled_sending_rejected", give: limited, script: send(gated(rejected(1))), act: cancelDuring, want: cancelled},
 		{name: "delivery_cancelled_sending_held", give: limited, script: send(gated(held(0))), act: cancelDuring, want: cancelled},
 
+		// Given up, because the installation is deleted.
+		{name: "delivery_uninstalled_early", give: limited, early: uninstall, want: failed},
+		{name: "delivery_uninstalled_early_express", give: lane, early: uninstall, script: express(attempted(1)), want: failed},
+		{name: "delivery_uninstalled_early_express_delivered", give: lane, early: uninstall, script: express(delivered(1)), want: completed},
+		{name: "delivery_uninstalled_retrying", give: lane, script: express(attempted(1), attemptedThenWait(1)), act: steps(inState(workflows.StateRetrying, 1), uninstall), want: failed},
+		{name: "delivery_uninstalled_sending", give: limited, script: send(gated(attempted(1))), act: uninstallDuring, want: failed},
+		{name: "delivery_uninstalled_sending_delivered", give: limited, script: send(gated(delivered(1))), act: uninstallDuring, want: completed},
+		{name: "delivery_uninstalled_held_notice", give: limitedNotice, script: send(attempted(1), held(1)), act: steps(inState(workflows.StateHeld, 1), uninstall), want: failed},
+		{name: "delivery_uninstalled_unknown", give: limited, script: send(unknown(0)), act: steps(inState(workflows.StateUnknown, 1), uninstall), want: failed},
+		{name: "delivery_uninstalled_cancelled", give: limited, script: send(gated(attempted(1))), act: steps(during, uninstall, cancelledActivity, cancel, open), want: cancelled},
+
 		// Waiting for the end of a hold.
 		{name: "delivery_held", give: limited, script: send(held(0), delivered(1)), act: release(1), want: completed},
 		{name: "delivery_held_twice", give: limited, script: send(held(0), held(0), delivered(1)), act: release(2), want: completed},
@@ -664,6 +675,7 @@ var (
 	pause         = signal(workflows.SetHeldSignal, true)
 	resume        = signal(workflows.SetHeldSignal, false)
 	fails         = signal(workflows.SetFailingSignal, nil)
+	uninstall     = signal(workflows.InstallationDeletedSignal, nil)
 	pad           = signal("Padding", padding)
 	// grow makes the history so large that Temporal suggests to continue as new.
 	grow = steps(pad, pad, pad, pad)
@@ -686,8 +698,13 @@ func during(r *running) error {
 	}
 }
 
-// cancelDuring cancels while an activity runs, which then goes on.
-var cancelDuring = steps(during, cancel, recorded(enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED), open)
+// cancelDuring and uninstallDuring cancel the workflow or delete its installation while an activity
+// runs, which then goes on.
+var (
+	cancelDuring      = steps(during, cancel, cancelledActivity, open)
+	uninstallDuring   = steps(during, uninstall, cancelledActivity, open)
+	cancelledActivity = recorded(enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED)
+)
 
 // recorded waits until the history has an event of that type.
 func recorded(eventType enumspb.EventType) step {

@@ -123,6 +123,9 @@ func dynamicConfig() dynamicconfig.Client {
 
 		dynamicconfig.WorkflowPauseEnabled.Key(): true,
 
+		// With the default of one, an operator's batch operation would keep those of Courier waiting.
+		dynamicconfig.FrontendMaxConcurrentBatchOperationPerNamespace.Key(): 20,
+
 		// Timers that are due sooner than this are put off by it. The default of a second, which
 		// covers clocks that differ between machines, would turn a wait of 200 ms into one of a
 		// second.

@@ -42,6 +42,8 @@ type Store interface {
 	// Start stores a new delivery. It reports false when the event's delivery to that destination
 	// was stored before.
 	Start(context.Context, deliveries.NewDelivery) (started bool, err error)
+	// GiveUpUninstalled gives up what waits for the own webhook of an installation that is deleted.
+	GiveUpUninstalled(context.Context, deliveries.Uninstalled) error
 }
 
 // Screen is the integration's settings screen; *configscreen.Screen is one.
@@ -155,7 +157,47 @@ func (in *Ingress) runtime(w http.ResponseWriter, r *http.Request) (eventType st
 		}
 		i.fetch = &deliveries.Fetch{FetchRequest: called, Body: request.FetchBody}
 	}
+	if err := in.giveUpUninstalled(r.Context(), i); err != nil {
+		return event.Type, err
+	}
 	return event.Type, in.accept(w, r, i)
+}
+
+// giveUpUninstalled ends what waits for an installation's own webhook, when the event says that the
+// integration was uninstalled. The event is then delivered like any other.
+func (in *Ingress) giveUpUninstalled(ctx context.Context, i incoming) error {
+	deleted := deliveries.Uninstalled{EventID: i.event.ID, Installation: i.installation}
+	switch i.event.Type {
+	case gitbook.EventInstallationDeleted:
+	case gitbook.EventSpaceInstallationDeleted:
+		deleted.Space = i.event.SpaceID
+	case gitbook.EventSiteInstallationDeleted:
+		deleted.Site = i.event.SiteID
+	default:
+		return nil
+	}
+	if _, listed := in.config.Installation(i.installation); !listed || !config.ValidInstallationID(i.installation) {
+		return nil // it has no webhook of its own
+	}
+	if i.event.Type != gitbook.EventInstallationDeleted && deleted.Space+deleted.Site == "" {
+		return nil // the event does not say where
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	if err := in.store.GiveUpUninstalled(ctx, deleted); err != nil {
+		return notStored(err)
+	}
+	return nil
+}
+
+// notStored is the answer when Temporal does not take the event.
+func notStored(err error) error {
+	return &respond.Error{
+		Status:  http.StatusServiceUnavailable,
+		Message: "the event could not be stored; send it again",
+		Header:  http.Header{"Retry-After": {retryAfter}},
+		Cause:   err,
+	}
 }
 
 // readForm reads the request of GitBook's runtime.
@@ -279,12 +321,7 @@ func (in *Ingress) accept(w http.ResponseWriter, r *http.Request, i incoming) er
 	}
 	started, err := in.start(r.Context(), all)
 	if err != nil {
-		return &respond.Error{
-			Status:  http.StatusServiceUnavailable,
-			Message: "the event could not be stored; send it again",
-			Header:  http.Header{"Retry-After": {retryAfter}},
-			Cause:   err,
-		}
+		return notStored(err)
 	}
 	accepted := make([]stored, len(all))
 	for i, delivery := range all {

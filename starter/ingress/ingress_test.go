@@ -66,7 +66,18 @@ max_body_bytes: 4096
 type memory struct {
 	mu      sync.Mutex
 	started map[string]deliveries.NewDelivery
-	err     error
+	// uninstalled are the installations whose deliveries were given up.
+	uninstalled []deliveries.Uninstalled
+	err         error
+}
+
+func (s *memory) GiveUpUninstalled(_ context.Context, u deliveries.Uninstalled) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.uninstalled = append(s.uninstalled, u)
+	}
+	return s.err
 }
 
 func (s *memory) Start(_ context.Context, n deliveries.NewDelivery) (bool, error) {
@@ -497,4 +508,65 @@ func TestNoInstallationsListedPinsNone(t *testing.T) {
 	handler, s := newHandler(t, "destinations: [{name: search, url: 'https://example.com/', secrets: [one]}]")
 	env := `{"installation":{"id":"inst_5","configuration":{"webhookUrl":"https://evil.example.com/","secret":"s"}},"spaceInstallation":{"configuration":{"space_content_updated":true}}}`
 	check(t, handler, s, runtimeRequest(t, field{"event", content}, field{"environment", env}), ok("evt_1@search"))
+}
+
+// An installation that is gone gets nothing any more, whoever else wants the event.
+func TestUninstalling(t *testing.T) {
+	t.Parallel()
+	const unhandled = http.StatusNotAcceptable
+	tests := []struct {
+		name, give, environment string
+		want                    []deliveries.Uninstalled
+		status                  int
+	}{
+		{
+			"from the organization", `{"eventId":"evt_1","type":"installation_deleted","installationId":"inst_1"}`, `{}`,
+			[]deliveries.Uninstalled{{EventID: "evt_1", Installation: "inst_1"}},
+			unhandled,
+		},
+		{
+			"as the environment says", `{"eventId":"evt_1","type":"installation_deleted"}`, `{"installation":{"id":"inst_2"}}`,
+			[]deliveries.Uninstalled{{EventID: "evt_1", Installation: "inst_2"}},
+			unhandled,
+		},
+		{
+			"from a space", `{"eventId":"evt_1","type":"space_installation_deleted","installationId":"inst_1","spaceId":"space_1","siteId":"site_1"}`, `{}`,
+			[]deliveries.Uninstalled{{EventID: "evt_1", Installation: "inst_1", Space: "space_1"}},
+			unhandled,
+		},
+		{
+			"from a site, with a destination that lists it", `{"eventId":"evt_1","type":"site_installation_deleted","installationId":"inst_1","siteId":"site_1"}`, `{}`,
+			[]deliveries.Uninstalled{{EventID: "evt_1", Installation: "inst_1", Site: "site_1"}},
+			http.StatusOK,
+		},
+		{"from nowhere", `{"eventId":"evt_1","type":"space_installation_deleted","installationId":"inst_1"}`, `{}`, nil, unhandled},
+		{"set up", `{"eventId":"evt_1","type":"installation_setup","installationId":"inst_1"}`, `{}`, nil, unhandled},
+		{"an installation that is not accepted", `{"eventId":"evt_1","type":"installation_deleted","installationId":"inst_9"}`, `{}`, nil, http.StatusForbidden},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			handler, s := newHandler(t, `
+installations: [{id: inst_1}, {id: inst_2}]
+sealing_keys: ["AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="]
+destinations: [{name: search, url: 'https://example.com/', secrets: [one], events: [site_installation_deleted]}]
+`)
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, runtimeRequest(t, field{"event", tt.give}, field{"environment", tt.environment}))
+			require.Equal(t, tt.status, w.Code, w.Body)
+			require.Equal(t, tt.want, s.uninstalled)
+			require.Equal(t, tt.status == http.StatusOK, len(s.started) == 1)
+		})
+	}
+}
+
+// The sender still has the event when Temporal did not take it.
+func TestUninstallingWithoutTemporalIsAnswered503(t *testing.T) {
+	t.Parallel()
+	handler, s := newHandler(t, "installations: [{id: inst_1}]\nsealing_keys: [\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"]")
+	s.err = deliveries.ErrUnavailable
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, runtimeRequest(t, field{"event", `{"eventId":"evt_1","type":"installation_deleted","installationId":"inst_1"}`}, field{"environment", `{}`}))
+	require.Equal(t, http.StatusServiceUnavailable, w.Code)
+	require.Equal(t, "5", w.Header().Get("Retry-After"))
 }

@@ -68,6 +68,8 @@ type stored struct{}
 
 func (stored) Start(context.Context, deliveries.NewDelivery) (bool, error) { return true, nil }
 
+func (stored) GiveUpUninstalled(context.Context, deliveries.Uninstalled) error { return nil }
+
 // door is the starter's server as it is, in front of a store that is not.
 type door struct {
 	scheme, address string
