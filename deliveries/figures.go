@@ -35,6 +35,7 @@ type Figures struct {
 
 	mu    sync.Mutex
 	known map[figureKey]figure
+	pulse Pulse
 }
 
 type figureKey struct {

@@ -64,7 +64,7 @@ func (w *Workers) Check(ctx context.Context) error {
 	w.asked, w.last = now, nil
 	for _, poller := range queue.GetPollers() {
 		build := poller.GetWorkerVersionCapabilities().GetBuildId() //nolint:staticcheck // workers are told apart by it without being versioned; nothing else has it
-		if workflows.Generation(build) < workflows.Generation(workflows.BuildID) && now.Sub(poller.GetLastAccessTime().AsTime()) < workerGone {
+		if workflows.Generation(build) < workflows.Generation(workflows.BuildID) && polls(poller, now) {
 			w.last = &OldWorkerError{Worker: poller.GetIdentity()}
 			break
 		}

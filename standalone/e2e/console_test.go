@@ -116,7 +116,7 @@ func TestConsole(t *testing.T) {
 				accepted(t, courier.relay(t, strings.Replace(event("site_view", fmt.Sprintf("evt_fine_%d", i)), "{", `{"hostile":"<img src=x onerror=alert(1)>\u202e",`, 1)))
 			}
 			b.do(t, "open", chromedp.Navigate(string(courier.starter)+"/"))
-			b.shows(t, "Destinations", "search-index", "slack-bot", "failing", "Rejected: 410 Gone", "Last 24 hours")
+			b.shows(t, "Temporal is reachable", "1 worker at work", "Destinations", "search-index", "slack-bot", "failing", "Rejected: 410 Gone", "Last 24 hours")
 			require.Positive(t, asked.Load(), "the browser asks for the token")
 			check("overview")
 

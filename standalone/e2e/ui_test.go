@@ -2,7 +2,18 @@ package e2e_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"fmt"
+	"io"
+	"log"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +24,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gitbook-courier/courier/deliveries"
 	"github.com/gitbook-courier/courier/internal/hooktest"
 )
 
@@ -132,4 +144,46 @@ func TestTemporalUIShowsDeliveries(t *testing.T) {
 	b.openDelivery(t, courier, "evt_0123456789abcdef@analytics")
 	b.shows(t, "Failed", "Undelivered", `"outcome": "Rejected"`, "410 Gone")
 	b.picture(t, "undelivered")
+}
+
+// Neither an event nor a receiver's certificate can put a link or an image into Temporal's UI.
+func TestTemporalUIShowsHostileTextAsText(t *testing.T) {
+	t.Parallel()
+	b := openBrowser(t)
+	loaded := hooktest.New(t)
+	receiver := hostileReceiver(t, "[here]("+loaded.URL+"/link)", "![x]("+loaded.URL+"/image)", "<img src="+loaded.URL+"/tag>")
+	courier := start(t, t.TempDir(), configuration(destination("hostile", receiver, retries(10*time.Minute))))
+	id := "evt_[here](" + loaded.URL + "/link)![x](" + loaded.URL + "/image) " + loaded.URL
+	courier.accept(t, fmt.Sprintf(`{"eventId":%q,"type":"site_view","siteId":"**s**","installationId":"inst_def456"}`, id), noEnvironment)
+	waiting := courier.awaitWait(t, "hostile", id)
+	run := waiting.Runs[0]
+	require.Equal(t, "the receiver's certificate is not valid for the host of the URL", run.Attempts[0].Error)
+
+	b.do(t, "open", chromedp.Navigate(deliveries.WorkflowPage(courier.ui, "default", "hostile", id, run.RunID)))
+	b.openTab(t, "User Metadata")
+	b.shows(t, "Retrying. Attempt 2 of 2 follows at", "the receiver's certificate is not valid for the host of the URL", "[here](")
+	b.picture(t, "hostile")
+	alive, err := chromedp.Run(b.page, chromedp.Evaluate[int](fmt.Sprintf(`document.querySelectorAll('a[href^=%[1]q], img[src^=%[1]q]').length`, loaded.URL)))
+	require.NoError(t, err)
+	require.Zero(t, alive)
+	require.Empty(t, loaded.Requests(), "the page has loaded something of a stranger's")
+}
+
+// hostileReceiver is the URL of a receiver whose certificate has these names.
+func hostileReceiver(t *testing.T, names ...string) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: names[0], Organization: names}, DNSNames: names,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{certificate}, PrivateKey: key}}} //nolint:gosec // Go's own bounds are the test's.
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server.URL
 }

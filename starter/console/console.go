@@ -34,11 +34,18 @@ type Deliveries interface {
 	SendSample(ctx context.Context, destination, eventType string) (deliveries.Key, error)
 }
 
+// Figures are what the console asks about the past and the present; *deliveries.Figures is one.
+type Figures interface {
+	api.Figures
+	// Pulse says whether Courier as a whole is at work.
+	Pulse(context.Context) (deliveries.Pulse, error)
+}
+
 // Options are what the console needs. Deliveries, Destinations, Figures, Log and Now are required.
 type Options struct {
 	Deliveries   Deliveries
 	Destinations api.Destinations
-	Figures      api.Figures
+	Figures      Figures
 	// EventTypes are those that samples can be sent of.
 	EventTypes []string
 	// WorkflowURL is the page of a delivery's run in Temporal's UI; nil when it is not known where

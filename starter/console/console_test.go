@@ -34,6 +34,7 @@ type fake struct {
 	isJSON bool
 	list   deliveries.Page
 	dests  []deliveries.Destination
+	pulse  deliveries.Pulse
 }
 
 func (f *fake) called(format string, args ...any) error {
@@ -101,6 +102,8 @@ func (f *fake) Hours(context.Context, string) ([]deliveries.Hour, error) {
 	return []deliveries.Hour{{Start: noon, Delivered: 3, Undelivered: 1}}, f.err
 }
 
+func (f *fake) Pulse(context.Context) (deliveries.Pulse, error) { return f.pulse, f.err }
+
 func newFake() *fake {
 	since := noon.Add(-time.Hour)
 	return &fake{
@@ -112,6 +115,7 @@ func newFake() *fake {
 				Attempts: []deliveries.Attempt{{Number: 1, StartedAt: noon, Outcome: "Rejected", StatusCode: 404, Error: "404 Not Found", Reply: hostile, DurationMs: 12}},
 			}, {RunID: "run-2", Reason: "redelivery", Status: deliveries.Undelivered, StartedAt: noon}},
 		},
+		pulse: deliveries.Pulse{PerMinute: 12.44, Workers: 2},
 		event: []byte(`{"eventId":"evt/1","x":` + fmt.Sprintf("%q", "<script>") + `}`), isJSON: true,
 		job: deliveries.Job{ID: "job-1", Status: "completed", StartedAt: noon, DryRun: true, Found: 7, Filter: deliveries.JobFilter{Destination: "search", Status: deliveries.Undelivered, Since: since, Until: noon}},
 		dests: []deliveries.Destination{
@@ -148,7 +152,7 @@ func TestPages(t *testing.T) {
 		path string
 		want []string
 	}{
-		{"/console", []string{"delivering", "Pause", "paused", "Resume", "not in the configuration", "1 min 30 s", "<svg", "Last 24 hours: 3 delivered, 1 undelivered"}},
+		{"/console", []string{"delivering", "Pause", "paused", "Resume", "not in the configuration", "1 min 30 s", "<svg", "Last 24 hours: 3 delivered, 1 undelivered", "12.4 deliveries a minute", "2 workers at work"}},
 		{"/console/deliveries", []string{"no event has come in yet"}},
 		{"/console/deliveries/search/evt%2F1", []string{
 			"evt/1", "given up", "404 Not Found", "Attempt 1: Rejected", "Redelivery", "First send", `action="/console/deliveries/search/evt%2F1/redeliver"`,
@@ -174,6 +178,15 @@ func TestPages(t *testing.T) {
 		require.Equal(t, http.StatusOK, w.Code)
 		require.True(t, strings.HasPrefix(w.Header().Get("Content-Type"), mediaType))
 	}
+}
+
+func TestOverviewWithoutWorkers(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	f.pulse = deliveries.Pulse{}
+	body := serve(t, f, http.MethodGet, "/console", nil).Body.String()
+	require.Contains(t, body, "No worker has asked for work")
+	require.NotContains(t, body, "at work")
 }
 
 // The buttons do what the API does, and lead to the page that shows it.

@@ -28,25 +28,35 @@ type card struct {
 	Held, Configured bool
 }
 
+// overview is the page.
+type overview struct {
+	Pulse deliveries.Pulse
+	Cards []card
+}
+
 // overview serves GET /console.
 func (c *Console) overview(w http.ResponseWriter, r *http.Request) error {
 	all, err := c.Destinations.All(r.Context())
 	if err != nil {
 		return err
 	}
-	cards := make([]card, len(all))
+	page := overview{Cards: make([]card, len(all))}
 	group, ctx := errgroup.WithContext(r.Context())
 	group.SetLimit(maxConcurrentCharts)
+	group.Go(func() (err error) {
+		page.Pulse, err = c.Figures.Pulse(ctx)
+		return err
+	})
 	for i, d := range all {
 		group.Go(func() (err error) {
-			cards[i], err = c.card(ctx, d)
+			page.Cards[i], err = c.card(ctx, d)
 			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	return c.render(w, http.StatusOK, "overview", view{Title: "Overview", Section: "overview", Live: true, Page: cards})
+	return c.render(w, http.StatusOK, "overview", view{Title: "Overview", Section: "overview", Live: true, Page: page})
 }
 
 func (c *Console) card(ctx context.Context, d deliveries.Destination) (card, error) {
