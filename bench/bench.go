@@ -33,6 +33,7 @@ func scenarios() []scenario {
 		{"neighbour", "10 events a second to a fast destination, alone and beside destinations in trouble", (*bench).neighbour},
 		{"outage", "events into a destination that answers 503 for a while, retried every 5s", (*bench).outage},
 		{"waiting", "deliveries that wait an hour for their next attempt: 10,000 events of 1 KB, then 1,000 of 1 MiB", (*bench).waiting},
+		{"lists", "pages of the API and the console with 50,000 deliveries, of which 5,000 wait; delivering while they are open", (*bench).lists},
 		{"drain", "events accepted while no worker runs; separate programs", (*bench).drain},
 		{"bodies", "requests of 1 MiB from 32 senders, of which one in 20 is stored and the others are refused", (*bench).bodies},
 		{"steady", "200 events a second to one destination", (*bench).steady},

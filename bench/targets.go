@@ -16,7 +16,9 @@ var (
 	targetBesideP50   = atMost(10) // milliseconds
 	targetBesideP99   = atMost(45)
 	targetBesideRatio = atMost(1.5)
-	targetNone        = atMost(0) // of what must not happen
+	targetList        = atMost(300)   // milliseconds
+	targetLookedOn    = atLeast(0.95) // of what is delivered when nobody looks on
+	targetNone        = atMost(0)     // of what must not happen
 )
 
 // target is a bound that a metric is held against.
