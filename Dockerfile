@@ -8,6 +8,7 @@ FROM ${BUILD_IMAGE} AS source
 ENV CGO_ENABLED=0 GOFLAGS="-trimpath -buildvcs=false -ldflags=-s"
 WORKDIR /src
 COPY go.mod go.sum ./
+COPY gitbook/go.mod gitbook/go.sum gitbook/
 RUN go mod download
 COPY . .
 # Nobody's folder, for the data of standalone.

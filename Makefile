@@ -1,4 +1,5 @@
-# Three modules live here: the root; standalone, which embeds the Temporal server; and bench, which measures both.
+# Four modules live here: the root; gitbook, which receivers import; standalone, which embeds the Temporal server; and
+# bench, which measures all of it.
 # Every target is a plain go command that can be run by hand as well.
 
 SHELL := bash
@@ -46,13 +47,14 @@ standalone: ## Run all of Courier in one process (LISTEN=127.0.0.1:8090 moves it
 test: ## Test all modules, end to end included
 	@# Without npm, the console's pages are not checked for accessibility.
 	@! command -v npm >/dev/null || npm --prefix standalone/e2e/testdata/npm ci --silent
+	go -C gitbook test -race ./...
 	go test -race ./...
 	go -C standalone test -count=1 ./...
 	go -C bench test -count=1 ./...
 
 schema: ## Check events and the settings screen against GitBook's description of its API, which npm installs
 	npm --prefix internal/apitest/testdata/npm ci --silent
-	go test -tags gitbookapi -run '^TestSchema$$' ./gitbook ./starter/configscreen
+	go test -tags gitbookapi -run '^TestSchema$$' ./internal/apitest ./starter/configscreen
 
 bench: ## Measure Courier on this machine, in about fifteen minutes (BENCH=--quick for two; see docs/benchmarks.md)
 	go build -o bin/ ./starter ./worker
@@ -66,6 +68,9 @@ soak: ## Disturb Courier at a fifth of a core for ten minutes (SOAK=1h, SEED=2),
 
 lint: tidy-check ## Check style, architecture, and that workflow code is deterministic
 	$(GOLANGCI_LINT) run
+	cd gitbook && $(GOLANGCI_LINT) run
+	@# Receivers may have an older Go: vet finds what their standard library lacks.
+	go -C gitbook vet ./...
 	cd standalone && $(GOLANGCI_LINT) run
 	cd bench && $(GOLANGCI_LINT) run
 	$(WORKFLOWCHECK) -config .workflowcheck.yml ./workflows/...
@@ -82,5 +87,6 @@ histories: ## Rewrite a release's stored histories (RELEASE=v0.3.0; the CHANGELO
 
 tidy-check:
 	go mod tidy -diff
+	go -C gitbook mod tidy -diff
 	go -C standalone mod tidy -diff
 	go -C bench mod tidy -diff

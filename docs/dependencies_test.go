@@ -19,6 +19,7 @@ func TestDependenciesAreListedWithTheirReasons(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ giveFile, giveSection string }{
 		{"../go.mod", "Root module"},
+		{"../gitbook/go.mod", "GitBook module"},
 		{"../standalone/go.mod", "Standalone module"},
 		{"../bench/go.mod", "Bench module"},
 	}

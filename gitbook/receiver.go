@@ -33,7 +33,8 @@ func (v Verifier) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 		if err != nil {
-			if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+			var tooLarge *http.MaxBytesError
+			if errors.As(err, &tooLarge) {
 				writeError(w, http.StatusRequestEntityTooLarge, "the body is too large")
 				return
 			}

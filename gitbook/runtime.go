@@ -166,7 +166,8 @@ func (s *formSource) Read(p []byte) (n int, err error) {
 
 // formError drops the text of mime/multipart, which quotes lines of the body.
 func formError(err, sourceErr error) error {
-	if tooLarge, ok := errors.AsType[*http.MaxBytesError](sourceErr); ok {
+	var tooLarge *http.MaxBytesError
+	if errors.As(sourceErr, &tooLarge) {
 		return tooLarge
 	}
 	switch {

@@ -1,6 +1,6 @@
 //go:build gitbookapi
 
-package gitbook_test
+package apitest_test
 
 import (
 	"path"
