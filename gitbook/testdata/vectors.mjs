@@ -1,5 +1,6 @@
-// Writes vectors.json: signatures made by Node's crypto, and what a verifier written like the sample in GitBook's
-// documentation says of them. Run it with `node vectors.mjs` in this folder.
+// Writes vectors.json, which the Go package and the receivers in JavaScript and Python are tested with. Run it with
+// `node vectors.mjs` in this folder. It has two lists: "signed" are signatures made by Node's crypto, with what a verifier
+// written like the sample in GitBook's documentation says of them; "received" are headers, and what a receiver must say.
 
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
@@ -43,7 +44,7 @@ const cases = [
     { name: 'the first second', secrets: [generated], body: documented, timestamp: 0 },
 ];
 
-const vectors = cases.map(({ name, secrets, body, timestamp = 1735689600 }, index) => {
+const signed = cases.map(({ name, secrets, body, timestamp = 1735689600 }, index) => {
     const bytes = Buffer.from(body);
     const id = `evt_${index}`;
     const header = [
@@ -64,4 +65,56 @@ const vectors = cases.map(({ name, secrets, body, timestamp = 1735689600 }, inde
     };
 });
 
-writeFileSync(new URL('vectors.json', import.meta.url), `${JSON.stringify(vectors, null, 2)}\n`);
+// The clock of a receiver, and headers for a body that was signed then.
+const now = 1735689600;
+const v1 = (secret, body = documented, t = now) => `v1=${mac(secret, [`${t}.`, Buffer.from(body)], 'hex')}`;
+const standard = (secret, body = documented, id = 'evt_1', t = now) => `v1,${mac(secret, [`${id}.${t}.`, Buffer.from(body)], 'base64')}`;
+const reencoded = JSON.stringify(JSON.parse(documented), null, 2);
+
+// Each has the header X-GitBook-Signature, or the three of Standard Webhooks, and is wanted "ok" or with a code.
+const received = [
+    { name: 'genuine', signature: `t=${now},${v1('one')}`, want: 'ok' },
+    { name: 'blanks around elements', signature: ` t=${now} , ${v1('one')}\t`, want: 'ok' },
+    { name: 'elements of other schemes', signature: `v0=00,t=${now},v2=abc,${v1('one')},x`, want: 'ok' },
+    { name: 'upper-case digits', signature: `t=${now},v1=${v1('one').slice(3).toUpperCase()}`, want: 'ok' },
+    { name: 'the first v1 is of another secret', signature: `t=${now},${v1('other')},${v1('one')}`, want: 'ok' },
+    { name: 'the last v1 is of another secret', signature: `t=${now},${v1('one')},${v1('other')}`, want: 'ok' },
+    { name: 'a v1 that is none besides a genuine one', signature: `t=${now},v1=zz,${v1('one')}`, want: 'ok' },
+    { name: 'the receiver knows two secrets', secrets: ['new', 'one'], signature: `t=${now},${v1('one')}`, want: 'ok' },
+    { name: 'the receiver has an empty secret too', secrets: ['', 'one'], signature: `t=${now},${v1('one')}`, want: 'ok' },
+    { name: 'just within the tolerance', signature: `t=${now - 300},${v1('one', documented, now - 300)}`, want: 'ok' },
+    { name: 'just within the tolerance ahead', signature: `t=${now + 300},${v1('one', documented, now + 300)}`, want: 'ok' },
+    { name: 'a time with leading zeros', signature: `t=00${now},${v1('one', documented, `00${now}`)}`, want: 'ok' },
+    { name: 'no secret', secrets: [], signature: `t=${now},${v1('one')}`, want: 'no_secret' },
+    { name: 'only empty secrets', secrets: [''], signature: `t=${now},${v1('')}`, want: 'no_secret' },
+    { name: 'no header', signature: '', want: 'missing' },
+    { name: 'a blank header', signature: '  ', want: 'missing' },
+    { name: 'no time', signature: v1('one'), want: 'malformed' },
+    { name: 'two times', signature: `t=${now},t=${now},${v1('one')}`, want: 'malformed' },
+    { name: 'a signed time', signature: `t=+${now},${v1('one', documented, `+${now}`)}`, want: 'malformed' },
+    { name: 'a fraction', signature: `t=${now}.0,${v1('one', documented, `${now}.0`)}`, want: 'malformed' },
+    { name: 'digits of another script', signature: `t=\u0661,${v1('one', documented, '\u0661')}`, want: 'malformed' },
+    { name: 'no v1', signature: `t=${now}`, want: 'malformed' },
+    { name: 'a v1 that is too short', signature: `t=${now},${v1('one').slice(0, -2)}`, want: 'malformed' },
+    { name: 'the obsolete form, a digest alone', signature: v1('one').slice(3), want: 'malformed' },
+    { name: 'the obsolete form sha256=', signature: `sha256=${v1('one').slice(3)}`, want: 'malformed' },
+    { name: 'another secret', signature: `t=${now},${v1('other')}`, want: 'mismatch' },
+    { name: 'the base64 of the secret', signature: `t=${now},${v1(Buffer.from('one').toString('base64'))}`, want: 'mismatch' },
+    { name: 'another time than the signed one', signature: `t=${now + 1},${v1('one')}`, want: 'mismatch' },
+    { name: 'a body that was written again', body: reencoded, signature: `t=${now},${v1('one')}`, want: 'mismatch' },
+    { name: 'a line break more', body: `${documented}\n`, signature: `t=${now},${v1('one')}`, want: 'mismatch' },
+    { name: 'too old', signature: `t=${now - 301},${v1('one', documented, now - 301)}`, want: 'too_old' },
+    { name: 'too old, of another secret', signature: `t=${now - 301},${v1('other', documented, now - 301)}`, want: 'mismatch' },
+    { name: 'ahead', signature: `t=${now + 301},${v1('one', documented, now + 301)}`, want: 'too_new' },
+    { name: 'standard', standard: { id: 'evt_1', timestamp: `${now}`, signature: standard('one') }, want: 'ok' },
+    { name: 'standard, two signatures', standard: { id: 'evt_1', timestamp: `${now}`, signature: `${standard('new')} ${standard('one')}` }, want: 'ok' },
+    { name: 'standard, another version too', standard: { id: 'evt_1', timestamp: `${now}`, signature: `v1a,AAAA ${standard('one')}` }, want: 'ok' },
+    { name: 'standard, another id', standard: { id: 'evt_2', timestamp: `${now}`, signature: standard('one') }, want: 'mismatch' },
+    { name: 'standard, another secret', standard: { id: 'evt_1', timestamp: `${now}`, signature: standard('other') }, want: 'mismatch' },
+    { name: 'standard, too old', standard: { id: 'evt_1', timestamp: `${now - 301}`, signature: standard('one', documented, 'evt_1', now - 301) }, want: 'too_old' },
+    { name: 'standard, no id', standard: { id: '', timestamp: `${now}`, signature: standard('one') }, want: 'missing' },
+    { name: 'standard, no signature of 32 bytes', standard: { id: 'evt_1', timestamp: `${now}`, signature: 'v1,AAAA' }, want: 'malformed' },
+    { name: 'standard, no time', standard: { id: 'evt_1', timestamp: 'now', signature: standard('one') }, want: 'malformed' },
+].map(({ name, secrets = ['one'], body = documented, ...rest }) => ({ name, secrets, now, body: Buffer.from(body).toString('base64'), ...rest }));
+
+writeFileSync(new URL('vectors.json', import.meta.url), `${JSON.stringify({ signed, received }, null, 2)}\n`);
