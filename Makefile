@@ -32,7 +32,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
 
 build: ## Build the programs into bin/, byte for byte the same from the same commit
-	$(REPRODUCIBLE) go build $(STAMP) -o bin/ ./starter ./worker
+	$(REPRODUCIBLE) go build $(STAMP) -o bin/ ./starter ./worker ./courierctl
 	$(REPRODUCIBLE) go -C standalone build $(STAMP) -o ../bin/courier .
 
 dist: ## Make a release's archives, sums and bill of materials in bin/dist (PLATFORMS="linux/amd64 …")
@@ -45,8 +45,11 @@ standalone: ## Run all of Courier in one process (LISTEN=127.0.0.1:8090 moves it
 
 # The race detector watches our own code in the root; under it the embedded server is many times slower.
 test: ## Test all modules, end to end included
-	@# Without npm, the console's pages are not checked for accessibility.
+	@# Without npm, the console's pages are not checked for accessibility, nor the receiver in JavaScript at all.
 	@! command -v npm >/dev/null || npm --prefix standalone/e2e/testdata/npm ci --silent
+	@! command -v npm >/dev/null || npm --prefix receivers/javascript ci --silent
+	@! command -v npm >/dev/null || npm --prefix receivers/javascript test --silent
+	@! command -v python3 >/dev/null || (cd receivers/python && python3 -m unittest --quiet)
 	go -C gitbook test -race ./...
 	go test -race ./...
 	go -C standalone test -count=1 ./...

@@ -23,12 +23,14 @@ for platform in "$@"; do
   mkdir "$folder/$name"
   (
     export GOOS=${platform%/*} GOARCH=${platform#*/}
-    go build -ldflags="$stamp" -o "$folder/$name/" ./starter ./worker
+    go build -ldflags="$stamp" -o "$folder/$name/" ./starter ./worker ./courierctl
     go -C standalone build -ldflags="$stamp" -o "$folder/$name/courier" .
   )
   cp -r LICENSE README.md CHANGELOG.md "$folder/$name/"
   mkdir "$folder/$name/deploy"
   cp -r deploy/courier.yaml deploy/systemd deploy/prometheus "$folder/$name/deploy/"
+  mkdir "$folder/$name/receivers"
+  cp receivers/javascript/*.m?s receivers/javascript/package.json receivers/python/courier.py receivers/python/example.py "$folder/$name/receivers/"
   tar --sort=name --mtime="$time" --owner=0 --group=0 --numeric-owner --mode=u+rw,go=rX -C "$folder" -cf - "$name" | gzip -n9 >"$folder/$name.tar.gz"
   rm -r "${folder:?}/$name"
 done
