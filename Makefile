@@ -45,10 +45,12 @@ standalone: ## Run all of Courier in one process (LISTEN=127.0.0.1:8090 moves it
 
 # The race detector watches our own code in the root; under it the embedded server is many times slower.
 test: ## Test all modules, end to end included
-	@# Without npm, the console's pages are not checked for accessibility, nor the receiver in JavaScript at all.
+	@# Without npm, the console's pages are not checked for accessibility, nor the receiver in JavaScript and the integration at all.
 	@! command -v npm >/dev/null || npm --prefix standalone/e2e/testdata/npm ci --silent
 	@! command -v npm >/dev/null || npm --prefix receivers/javascript ci --silent
+	@! command -v npm >/dev/null || npm --prefix integration ci --silent
 	@! command -v npm >/dev/null || npm --prefix receivers/javascript test --silent
+	@! command -v npm >/dev/null || npm --prefix integration test --silent
 	@! command -v python3 >/dev/null || (cd receivers/python && python3 -m unittest --quiet)
 	go -C gitbook test -race ./...
 	go test -race ./...
@@ -57,7 +59,7 @@ test: ## Test all modules, end to end included
 
 schema: ## Check events and the settings screen against GitBook's description of its API, which npm installs
 	npm --prefix internal/apitest/testdata/npm ci --silent
-	go test -tags gitbookapi -run '^TestSchema$$' ./internal/apitest ./starter/configscreen
+	go test -tags gitbookapi -run '^TestSchema$$' ./internal/apitest ./internal/gitbookapi ./starter/configscreen
 
 bench: ## Measure Courier on this machine, in about fifteen minutes (BENCH=--quick for two; see docs/benchmarks.md)
 	go build -o bin/ ./starter ./worker

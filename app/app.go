@@ -54,6 +54,9 @@ type Options struct {
 	// Storable, when not nil, finds out whether Temporal can store something. Its error is fit to be
 	// shown. A program whose Temporal is elsewhere relies on its answer to a health check.
 	Storable func(context.Context) error
+	// Development says that the program is an integration's development target; see
+	// server.Rooms.Development.
+	Development bool
 	// Ready, when not nil, is called once, when the worker is at work. A program without the
 	// worker's module does not call it.
 	Ready func()

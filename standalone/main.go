@@ -16,6 +16,7 @@ import (
 
 	"github.com/gitbook-courier/courier/app"
 	"github.com/gitbook-courier/courier/config"
+	"github.com/gitbook-courier/courier/internal/cli"
 	"github.com/gitbook-courier/courier/standalone/datadir"
 	"github.com/gitbook-courier/courier/standalone/demo"
 	"github.com/gitbook-courier/courier/standalone/engine"
@@ -25,6 +26,9 @@ import (
 const name = "courier"
 
 func main() {
+	if args := os.Args[1:]; cli.Has(args) {
+		os.Exit(cli.Main(name, args))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// After the first signal a second one kills.
 	context.AfterFunc(ctx, stop)
@@ -36,11 +40,17 @@ type settings struct {
 	config, data, uiListen, temporalListen, demoListen string
 	// options are those that win over the configuration file.
 	options config.Options
+	// dev is the integration to develop; nil when there is none.
+	dev *development
 }
 
 func parse(args []string) (settings, error) {
 	var s settings
 	flags := app.NewFlags(name)
+	if len(args) > 0 && args[0] == devCommand {
+		args, s.dev = args[1:], new(development)
+		s.dev.flags(flags)
+	}
 	file := flags.Config()
 	flags.Listen(&s.options)
 	flags.Variable(&s.data, "data", "COURIER_DATA", "data", "the `folder` of the database and the keys")
@@ -56,6 +66,11 @@ func run(ctx context.Context, args []string) (err error) {
 	s, err := parse(args)
 	if err != nil {
 		return err
+	}
+	if s.dev != nil {
+		if _, err := s.dev.client(); err != nil {
+			return err
+		}
 	}
 	options, err := configOptions(s)
 	if err != nil {
@@ -86,6 +101,13 @@ func run(ctx context.Context, args []string) (err error) {
 		}
 		defer stop()
 	}
+	if s.dev != nil {
+		unregister, failed := s.dev.register(ctx)
+		if failed != nil {
+			return failed
+		}
+		defer func() { err = cmp.Or(err, unregister()) }()
+	}
 	return app.Run(ctx, app.Options{
 		Name:        name,
 		File:        s.config,
@@ -97,6 +119,7 @@ func run(ctx context.Context, args []string) (err error) {
 		Logger:      log,
 		Failed:      temporal.Failed(),
 		Storable:    temporal.Storable,
+		Development: s.dev != nil,
 		Ready:       func() { fmt.Fprint(os.Stdout, banner(s, c, temporal)) },
 	}, app.Standalone)
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -30,7 +31,8 @@ func GitBookDescription(t *testing.T) map[string]any {
 	return document.(map[string]any)
 }
 
-// GitBookSchemas compiles schemas of GitBookDescription, and returns a function that says how a JSON
+// GitBookSchemas compiles schemas of GitBookDescription, by their names or as pointers that begin with
+// "#", and returns a function that says how a JSON
 // document breaks one of them.
 func GitBookSchemas(t *testing.T, names ...string) func(name string, raw []byte) error {
 	t.Helper()
@@ -38,7 +40,11 @@ func GitBookSchemas(t *testing.T, names ...string) func(name string, raw []byte)
 	require.NoError(t, compiler.AddResource("gitbook:api", GitBookDescription(t)))
 	schemas := make(map[string]*jsonschema.Schema)
 	for _, name := range names {
-		schema, err := compiler.Compile("gitbook:api#/components/schemas/" + name)
+		pointer := "#/components/schemas/" + name
+		if strings.HasPrefix(name, "#") {
+			pointer = strings.NewReplacer("{", "%7B", "}", "%7D").Replace(name)
+		}
+		schema, err := compiler.Compile("gitbook:api" + pointer)
 		require.NoError(t, err)
 		schemas[name] = schema
 	}

@@ -130,6 +130,14 @@ func (in *Ingress) Runtime(guard func(http.Handler) http.Handler) http.Handler {
 	})
 }
 
+// Development serves POST on any path: the same request where an integration is developed, which
+// GitBook's runtime takes whatever the path is. guard is asked before the body is read.
+func (in *Ingress) Development(guard func(http.Handler) http.Handler) http.Handler {
+	return respond.Methods(in.log, map[string]http.Handler{
+		http.MethodPost: guard(respond.Handle(in.log, in.counted(in.runtime))),
+	})
+}
+
 func (in *Ingress) runtime(w http.ResponseWriter, r *http.Request) (eventType string, err error) {
 	request, err := in.readForm(w, r)
 	if err != nil {

@@ -29,6 +29,9 @@ type Rooms struct {
 	Ready func(context.Context) error
 	// Metrics shows the program's metrics.
 	Metrics http.Handler
+	// Development has every other path take events too, without a token, as GitBook's runtime does
+	// where an integration is developed: GitBook has none to show, and posts to any path.
+	Development bool
 }
 
 // gates are those of events and of operators, so that neither locks the other out.
@@ -63,7 +66,11 @@ func newRouter(c config.Config, rooms Rooms, g gates, log *slog.Logger) *mux.Rou
 	r.Handle("/readyz", get(readyz(rooms.Ready)))
 	r.Handle("/metrics", respond.Methods(log, map[string]http.Handler{http.MethodGet: operator(rooms.Metrics)}))
 	r.Handle("/openapi.yaml", get(openapi.Get))
-	r.Handle("/", toConsole(respond.NotFound(log)))
+	others := respond.NotFound(log)
+	if rooms.Development {
+		others = rooms.Ingress.Development(g.events.guard)
+	}
+	r.Handle("/", toConsole(others))
 	r.Handle(console.Path, operator(consoleRouter(rooms.Console, log)))
 	r.PathPrefix(console.Path + "/").Handler(operator(consoleRouter(rooms.Console, log)))
 	r.PathPrefix("/api/").Handler(operator(operatorAPI(rooms.API, log)))
@@ -71,8 +78,10 @@ func newRouter(c config.Config, rooms Rooms, g gates, log *slog.Logger) *mux.Rou
 		r.Handle(path, rooms.Codec.Handler(operator))
 	}
 	r.Handle("/webhooks/{source}", rooms.Ingress.Relay(g.events.guard))
-	r.Handle("/{version}", rooms.Ingress.Runtime(event))
-	r.NotFoundHandler = respond.NotFound(log)
+	if !rooms.Development {
+		r.Handle("/{version}", rooms.Ingress.Runtime(event))
+	}
+	r.NotFoundHandler = others
 	return r
 }
 

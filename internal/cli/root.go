@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"encoding/json"
@@ -42,11 +42,11 @@ type cli struct {
 	output string
 }
 
-func newRoot(e environment) *cobra.Command {
+func newRoot(program string, e environment) *cobra.Command {
 	c := &cli{environment: e}
 	info := version.Of()
 	root := &cobra.Command{
-		Use:   "courierctl",
+		Use:   program,
 		Short: "Verify and sign webhooks, receive them here, and ask a Courier about deliveries",
 		Long: "Verify and sign webhooks, receive them here, and ask a Courier about deliveries.\n\n" +
 			"Secrets are read from variables: " + secretVariable + " (several with commas between them), " +
@@ -71,7 +71,7 @@ func newRoot(e environment) *cobra.Command {
 	root.PersistentFlags().StringVarP(&c.output, "output", "o", "text", "text, or json for programs")
 	root.AddCommand(
 		newVerify(c), newSign(c), newListen(c), newSend(c),
-		newDeliveries(c), newRedeliver(c), newTail(c),
+		newDeliveries(c), newRedeliver(c), newTail(c), newCatchUp(c),
 	)
 	return root
 }

@@ -1,7 +1,8 @@
-package main
+package cli
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"mime/multipart"
@@ -36,7 +37,7 @@ func newSend(c *cli) *cobra.Command {
 			if source != "" {
 				a, err = c.relay(command, source, event)
 			} else {
-				a, err = c.runtime(command, event, environment)
+				a, err = c.runtime(command.Context(), event, environment)
 			}
 			if err == nil {
 				err = a.failure()
@@ -79,7 +80,8 @@ func (c *cli) relay(command *cobra.Command, source string, event []byte) (answer
 	return c.do(command.Context(), http.MethodPost, "/webhooks/"+url.PathEscape(source), header, event)
 }
 
-func (c *cli) runtime(command *cobra.Command, event []byte, environment string) (answer, error) {
+// runtime posts an event as GitBook's runtime request.
+func (c *cli) runtime(ctx context.Context, event []byte, environment string) (answer, error) {
 	var form bytes.Buffer
 	w := multipart.NewWriter(&form)
 	fields := [][2]string{{"event", string(event)}, {"environment", environment}}
@@ -95,7 +97,7 @@ func (c *cli) runtime(command *cobra.Command, event []byte, environment string) 
 		return answer{}, err
 	}
 	header := http.Header{"Content-Type": {w.FormDataContentType()}, "Accept": {"application/json"}}
-	return c.do(command.Context(), http.MethodPost, "/v1", header, form.Bytes())
+	return c.do(ctx, http.MethodPost, "/v1", header, form.Bytes())
 }
 
 // printSent says what became of the event.

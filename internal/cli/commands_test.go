@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -22,7 +22,7 @@ import (
 func execute(t *testing.T, ctx context.Context, variables map[string]string, in string, args ...string) (out string, err error) {
 	t.Helper()
 	var b bytes.Buffer
-	root := newRoot(environment{
+	root := newRoot("courierctl", environment{
 		in: strings.NewReader(in), out: &b, now: func() time.Time { return noon },
 		getenv: func(name string) string { return variables[name] },
 	})
