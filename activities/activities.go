@@ -40,6 +40,8 @@ type Options struct {
 	// those to targets with AllowPrivate; empty for none. It may hold a password, and the
 	// Activities do not keep it.
 	EgressProxy string
+	// Wrap, when not nil, is put around the ways to destinations.
+	Wrap func(http.RoundTripper) http.RoundTripper
 	// Attempted, when not nil, is told of every request that was made.
 	Attempted func(destination string, attempt Attempt)
 	// Worker is the identity that the attempt log shows.
@@ -104,6 +106,7 @@ type Activities struct {
 	lanes           *lanes
 	outcomes        *outcomes
 	settings        atomic.Pointer[settings]
+	asking          atomic.Int64
 }
 
 // New makes the activities. It does no I/O. It panics when EgressProxy is not a URL with a host.
@@ -117,9 +120,12 @@ func New(o Options) *Activities {
 	if o.Attempted == nil {
 		o.Attempted = func(string, Attempt) {}
 	}
-	public := newTransport(newDialer(), newGuard(), o.EgressProxy)
+	if o.Wrap == nil {
+		o.Wrap = func(way http.RoundTripper) http.RoundTripper { return way }
+	}
+	public := o.Wrap(newTransport(newDialer(), newGuard(), o.EgressProxy))
 	o.EgressProxy = ""
-	a := &Activities{Options: o, public: public, private: newTransport(newDialer(), nil, ""), lanes: newLanes(), outcomes: newOutcomes()}
+	a := &Activities{Options: o, public: public, private: o.Wrap(newTransport(newDialer(), nil, "")), lanes: newLanes(), outcomes: newOutcomes()}
 	a.Configure(o.Settings)
 	return a
 }

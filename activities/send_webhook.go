@@ -164,6 +164,8 @@ func BodyPayload(body []byte) converter.RawValue {
 // event is the one that the delivery's run began with; only workflows of 0.2 and before pass it
 // along.
 func (a *Activities) SendWebhook(ctx context.Context, in SendWebhookInput, event converter.RawValue) (SendWebhookResult, error) {
+	a.asking.Add(1)
+	defer a.asking.Add(-1)
 	s, err := a.newSending(ctx, in)
 	if err != nil {
 		return SendWebhookResult{}, err
@@ -180,7 +182,11 @@ func (a *Activities) SendWebhook(ctx context.Context, in SendWebhookInput, event
 		}
 	}
 	if limiter := a.limiter(a.current(in.Destination)); limiter != nil {
-		done, comeBack := limiter.wait(ctx, activity.GetWorkerStopChannel(ctx))
+		var (
+			done     func()
+			comeBack time.Duration
+		)
+		a.aside(func() { done, comeBack = limiter.wait(ctx, activity.GetWorkerStopChannel(ctx)) })
 		if done == nil {
 			return s.notNow(FailureNoTurn, "the limits of "+in.Destination+" left no turn", comeBack)
 		}
@@ -263,7 +269,9 @@ func (s *sending) send(ctx context.Context, body []byte) (SendWebhookResult, err
 		return s.unsent(ctx, err)
 	}
 	var o outcome
-	s.whileAlive(ctx, log, func() { o = s.try(ctx, s.in.Webhook, target, body, log) })
+	s.aside(func() {
+		s.whileAlive(ctx, log, func() { o = s.try(ctx, s.in.Webhook, target, body, log) })
+	})
 	if o.log == nil {
 		return s.unsent(ctx, o.err)
 	}

@@ -72,7 +72,7 @@ func TestWorkerThatCannotStart(t *testing.T) {
 	ready := make(chan struct{})
 	close(ready)
 	down := make(shutdowner)
-	r := newRunner(o, lazy, &connection{ready: ready}, nil, nil, down)
+	r := newRunner(o, lazy, &connection{ready: ready}, nil, nil, nil, down)
 	require.NoError(t, r.start(t.Context()))
 	<-down
 	require.True(t, log.has("worker stopped"))

@@ -20,7 +20,7 @@ import (
 
 // Worker runs the workflows and their activities.
 var Worker = fx.Module("worker",
-	fx.Provide(fx.Private, newJournal, newActivities, newRegistrations, deliveries.NewActivities, newRunner),
+	fx.Provide(fx.Private, newJournal, newActivities, newTuner, newRegistrations, deliveries.NewActivities, newRunner),
 	fx.Provide(fx.Annotate(reloadWorker, fx.ResultTags(`group:"reload"`))),
 	measureWorker,
 	fx.Invoke(func(lc fx.Lifecycle, r *runner) {
@@ -32,7 +32,7 @@ func newJournal(c client.Client, namespace *deliveries.Namespace, payloads *code
 	return activities.NewTemporalJournal(c, namespace.Name, payloads.DataConverter(), payloads.FailureConverter())
 }
 
-func newActivities(o Options, keys *seal.Keyring, temporal client.Client, journal activities.Journal, deliveries *deliveries.Store, holds *deliveries.Holds, overlaps *deliveries.Overlaps, id identity, m *metrics.Metrics) *activities.Activities {
+func newActivities(o Options, keys *seal.Keyring, temporal client.Client, journal activities.Journal, deliveries *deliveries.Store, holds *deliveries.Holds, overlaps *deliveries.Overlaps, id identity, m *metrics.Metrics, t *traces) *activities.Activities {
 	return activities.New(activities.Options{
 		Settings:    settingsOf(o.Config),
 		Keys:        keys,
@@ -44,6 +44,7 @@ func newActivities(o Options, keys *seal.Keyring, temporal client.Client, journa
 		EgressProxy: o.Config.EgressProxy.Reveal(),
 		Log:         o.Logger,
 		Worker:      string(id),
+		Wrap:        t.outgoing,
 		Attempted: func(destination string, attempt activities.Attempt) {
 			m.Attempt(destination, attempt.Outcome, attempt.StatusCode, time.Duration(attempt.DurationMs)*time.Millisecond)
 		},
@@ -97,10 +98,6 @@ func newRegistrations(deliver *activities.Activities, operate *deliveries.Activi
 	return registrations{deliver, operate}
 }
 
-// maxActivities bounds the activities that a worker runs at once. Each holds its event in memory,
-// most of them a kilobyte.
-const maxActivities = 5000
-
 // maxCachedWorkflows bounds the workflows that the SDK keeps in memory, at some 30 KB each. One
 // that waits for long is replayed instead.
 const maxCachedWorkflows = 1000
@@ -119,7 +116,7 @@ type runner struct {
 	running bool
 }
 
-func newRunner(o Options, c client.Client, temporal *connection, holds *deliveries.Holds, tasks registrations, down fx.Shutdowner) *runner {
+func newRunner(o Options, c client.Client, temporal *connection, holds *deliveries.Holds, tasks registrations, tuner worker.WorkerTuner, down fx.Shutdowner) *runner {
 	r := &runner{temporal: temporal, holds: holds, ready: o.Ready, log: o.Logger, down: down, done: make(chan struct{})}
 	worker.SetStickyWorkflowCacheSize(maxCachedWorkflows)
 	r.worker = worker.New(c, workflows.TaskQueue, worker.Options{
@@ -134,9 +131,7 @@ func newRunner(o Options, c client.Client, temporal *connection, holds *deliveri
 		// drained.
 		WorkflowTaskPollerBehavior: worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{}),
 		ActivityTaskPollerBehavior: worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{}),
-		// More than the default of 1000, because requests to a destination with limits wait here
-		// for their turn, and must not take the others' places.
-		MaxConcurrentActivityExecutionSize: maxActivities,
+		Tuner:                      tuner,
 	})
 	workflows.Register(r.worker)
 	for _, task := range tasks {

@@ -66,7 +66,11 @@ func (b *bench) lists(ctx context.Context, r *result) error {
 // readLists reads each kind of page once, and reports the slowest of a kind.
 func (s *sender) readLists(ctx context.Context, r *result) error {
 	for _, status := range []string{"", "pending", "retrying", "held", "delivered", "undelivered"} {
-		slowest, err := s.readPages(ctx, url.Values{"status": {status}})
+		query := make(url.Values)
+		if status != "" {
+			query.Set("status", status)
+		}
+		slowest, err := s.readPages(ctx, query)
 		if err != nil {
 			return err
 		}

@@ -29,7 +29,7 @@ const (
 	// maxConcurrentReads bounds the runs of a page that are read at once.
 	maxConcurrentReads = 16
 	// A page looks into stretches of time of these lengths.
-	firstWindow, minWindow, maxWindow = 10 * time.Minute, time.Millisecond, 20 * 365 * 24 * time.Hour
+	firstWindow, minWindow, maxWindow = time.Second, time.Millisecond, 20 * 365 * 24 * time.Hour
 	// windowGrowth is how much longer the next stretch is while few are found.
 	windowGrowth = 8
 )
@@ -150,15 +150,11 @@ func (s *Store) List(ctx context.Context, f Filter, limit int, after string) (pa
 // begins; rest is nil when there is none.
 func (s *Store) scan(ctx context.Context, of string, from cursor) (executions []*workflowpb.WorkflowExecutionInfo, rest *cursor, err error) {
 	query := of + " AND StartTime <= " + quoteTime(from.Start)
-	count, err := s.count(ctx, query)
+	window, last, err := s.window(ctx, query, from.Start)
 	if err != nil {
 		return nil, nil, err
 	}
-	if count > maxFound {
-		window, err := s.window(ctx, query, from.Start)
-		if err != nil {
-			return nil, nil, err
-		}
+	if !last {
 		rest = &cursor{Start: from.Start.Add(-window), RunID: aboveAllRuns}
 		query += " AND StartTime > " + quoteTime(rest.Start)
 	}
@@ -173,21 +169,27 @@ func (s *Store) scan(ctx context.Context, of string, from cursor) (executions []
 }
 
 // window is a stretch of time before end that holds enough executions for a scan, but no more than
-// one scan should return.
-func (s *Store) window(ctx context.Context, query string, end time.Time) (time.Duration, error) {
-	window := firstWindow
+// one scan should return. It is the last one when nothing is before it. It begins short and grows, so
+// that Temporal never counts much more than is listed.
+func (s *Store) window(ctx context.Context, query string, end time.Time) (window time.Duration, last bool, err error) {
+	window = firstWindow
 	for grow := true; ; {
-		count, err := s.count(ctx, query+" AND StartTime > "+quoteTime(end.Add(-window)))
+		last = window >= maxWindow
+		of := query
+		if !last {
+			of += " AND StartTime > " + quoteTime(end.Add(-window))
+		}
+		count, err := s.count(ctx, of)
 		switch {
 		case err != nil:
-			return 0, err
+			return 0, false, err
 		case count > maxFound && window > minWindow:
 			grow = false
-			window /= 2
-		case count < fewFound && grow && window < maxWindow:
+			window = max(minWindow, time.Duration(float64(min(window, maxWindow))*maxFound/float64(2*count)))
+		case count < fewFound && grow && !last:
 			window *= windowGrowth
 		default:
-			return window, nil
+			return window, last, nil
 		}
 	}
 }

@@ -25,6 +25,9 @@ const (
 	// database.
 	queuePollsPerSecond = 100
 
+	// queueWorkers is how many tasks of each of these queues are done at once.
+	queueWorkers = 32
+
 	mainStore       = "main"
 	visibilityStore = "visibility"
 )
@@ -136,6 +139,13 @@ func dynamicConfig() dynamicconfig.Client {
 		// few.
 		dynamicconfig.TimerProcessorMaxPollRPS.Key():    queuePollsPerSecond,
 		dynamicconfig.TransferProcessorMaxPollRPS.Key(): queuePollsPerSecond,
+
+		// How many tasks of each queue are done at once. The defaults of 512 are meant for databases
+		// that serve many at a time; here all wait in one line, and in an overload for so long that
+		// nobody wants the answers any more.
+		dynamicconfig.TransferProcessorSchedulerWorkerCount.Key():   queueWorkers,
+		dynamicconfig.TimerProcessorSchedulerWorkerCount.Key():      queueWorkers,
+		dynamicconfig.VisibilityProcessorSchedulerWorkerCount.Key(): queueWorkers,
 
 		// Payloads kept outside of Temporal, which there are none of, would be looked for in every
 		// event.

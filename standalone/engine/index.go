@@ -27,9 +27,15 @@ var indexed = []string{"workflow_id", "workflow_type_name", "status", "root_work
 // those workflows alone.
 var indexedIfSet = []string{"parent_workflow_id", "TemporalNamespaceDivision", "TemporalPauseInfo"}
 
+// byStart is an index of our own: Courier's lists go back through stretches of start time.
+const byStart = "CREATE INDEX IF NOT EXISTS by_start_time ON " + visibilityTable + " (namespace_id, workflow_type_name, start_time)"
+
 // index creates the indexes that lists go by, those of the search attributes in use among them, and
 // drops the others, which an older version created.
 func index(ctx context.Context, visibility *sql.DB, fields map[string]bool) error {
+	if _, err := visibility.ExecContext(ctx, byStart); err != nil {
+		return err
+	}
 	return eachStatement(func(stmt string) error {
 		match := visibilityIndex.FindStringSubmatch(stmt)
 		if match == nil {
