@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/gitbook-courier/courier/config"
 	"github.com/gitbook-courier/courier/internal/version"
@@ -53,6 +54,31 @@ func (f *Flags) Listen(o *config.Options) {
 
 // Parse parses a command line that takes flags alone. It prints the version if that was asked for.
 func (f *Flags) Parse(args []string, stdout io.Writer) error {
+	if err := f.parse(args, stdout); err != nil {
+		return err
+	}
+	if f.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", f.Arg(0))
+	}
+	return nil
+}
+
+// ParseOne parses a command line that takes one argument, before or after its flags. The argument is
+// empty when it is missing.
+func (f *Flags) ParseOne(args []string, stdout io.Writer) (argument string, err error) {
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		return args[0], f.Parse(args[1:], stdout)
+	}
+	if err := f.parse(args, stdout); err != nil {
+		return "", err
+	}
+	if f.NArg() > 1 {
+		return "", fmt.Errorf("unexpected argument %q", f.Arg(1))
+	}
+	return f.Arg(0), nil
+}
+
+func (f *Flags) parse(args []string, stdout io.Writer) error {
 	if err := f.FlagSet.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return err
@@ -62,9 +88,6 @@ func (f *Flags) Parse(args []string, stdout io.Writer) error {
 	if f.version {
 		fmt.Fprintln(stdout, f.Name(), version.Of())
 		return errVersion
-	}
-	if f.NArg() > 0 {
-		return fmt.Errorf("unexpected argument %q", f.Arg(0))
 	}
 	return nil
 }

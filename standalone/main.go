@@ -63,6 +63,9 @@ func parse(args []string) (settings, error) {
 }
 
 func run(ctx context.Context, args []string) (err error) {
+	if len(args) > 0 && args[0] == backupCommand {
+		return backup(ctx, args[1:])
+	}
 	s, err := parse(args)
 	if err != nil {
 		return err

@@ -26,6 +26,9 @@ const (
 	maxFileBytes = 256
 )
 
+// Files are the names of the files that this package keeps in a data folder. Some may not be there.
+func Files() []string { return []string{sealingKeyFile, demoSecretFile} }
+
 // SealingKey returns the 32 bytes that seal secrets in stored events. They are read from
 // sealing.key in the data folder, in base64 (RFC 4648, section 4), and made there at the first
 // call. Without this file the sealed secrets of stored events cannot be opened: keep it in the
