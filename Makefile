@@ -1,5 +1,5 @@
-# Four modules live here: the root; gitbook, which receivers import; standalone, which embeds the Temporal server; and
-# bench, which measures all of it.
+# Five modules live here: the root; gitbook, which receivers import; standalone, which embeds the Temporal server;
+# bench, which measures all of it; and deploy/helm, the tests of the chart.
 # Every target is a plain go command that can be run by hand as well.
 
 SHELL := bash
@@ -26,7 +26,7 @@ RELEASE ?=
 # For which platforms the archives of a release are made.
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 
-.PHONY: help build dist standalone test schema bench soak lint replay fuzz histories tidy-check
+.PHONY: help build dist standalone test schema helm bench soak lint replay fuzz histories tidy-check
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +61,9 @@ schema: ## Check events and the settings screen against GitBook's description of
 	npm --prefix internal/apitest/testdata/npm ci --silent
 	go test -tags gitbookapi -run '^TestSchema$$' ./internal/apitest ./internal/gitbookapi ./starter/configscreen
 
+helm: ## Check the Helm chart: lint, render, decode as Kubernetes' types, load its courier.yaml
+	go -C deploy/helm test -count=1 ./...
+
 bench: ## Measure Courier on this machine, in about fifteen minutes (BENCH=--quick for two; see docs/benchmarks.md)
 	go build -o bin/ ./starter ./worker
 	go -C standalone build -o ../bin/courier .
@@ -78,6 +81,7 @@ lint: tidy-check ## Check style, architecture, and that workflow code is determi
 	go -C gitbook vet ./...
 	cd standalone && $(GOLANGCI_LINT) run
 	cd bench && $(GOLANGCI_LINT) run
+	cd deploy/helm && $(GOLANGCI_LINT) run
 	$(WORKFLOWCHECK) -config .workflowcheck.yml ./workflows/...
 
 replay: ## Replay the stored histories of every release
@@ -95,3 +99,4 @@ tidy-check:
 	go -C gitbook mod tidy -diff
 	go -C standalone mod tidy -diff
 	go -C bench mod tidy -diff
+	go -C deploy/helm mod tidy -diff

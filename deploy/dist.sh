@@ -28,7 +28,10 @@ for platform in "$@"; do
   )
   cp -r LICENSE README.md CHANGELOG.md "$folder/$name/"
   mkdir "$folder/$name/deploy"
-  cp -r deploy/courier.yaml deploy/systemd deploy/prometheus "$folder/$name/deploy/"
+  # The chart refers to files beside it by links.
+  cp -rL deploy/courier.yaml deploy/systemd deploy/prometheus deploy/grafana "$folder/$name/deploy/"
+  mkdir "$folder/$name/deploy/helm"
+  cp -rL deploy/helm/courier "$folder/$name/deploy/helm/"
   mkdir "$folder/$name/receivers"
   cp receivers/javascript/*.m?s receivers/javascript/package.json receivers/python/courier.py receivers/python/example.py "$folder/$name/receivers/"
   tar --sort=name --mtime="$time" --owner=0 --group=0 --numeric-owner --mode=u+rw,go=rX -C "$folder" -cf - "$name" | gzip -n9 >"$folder/$name.tar.gz"
