@@ -32,7 +32,7 @@ type readiness struct {
 	Starter func(context.Context) error `name:"starterReadiness" optional:"true"`
 }
 
-func newAdmin(o Options, m *metrics.Metrics, temporal *connection, of readiness) *admin {
+func newAdmin(o Options, m *metrics.Metrics, temporal *connection, live *config.Live, of readiness) *admin {
 	a := &admin{byDefault: o.Config.AdminListen == "", log: o.Logger}
 	address := o.Config.AdminListen
 	if a.byDefault {
@@ -47,7 +47,7 @@ func newAdmin(o Options, m *metrics.Metrics, temporal *connection, of readiness)
 	}
 	a.http = &http.Server{
 		Addr:              address,
-		Handler:           server.Probes(ready, m.Handler(), o.Logger),
+		Handler:           server.Probes(ready, deliversNothing(live), m.Handler(), o.Logger),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      30 * time.Second,
@@ -56,6 +56,11 @@ func newAdmin(o Options, m *metrics.Metrics, temporal *connection, of readiness)
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
 	}
 	return a
+}
+
+// deliversNothing is what a program that is ready says while nothing can be delivered.
+func deliversNothing(live *config.Live) func() string {
+	return func() string { return live.Current().DeliversNothing() }
 }
 
 // start listens. An address that nobody has chosen and that is taken, as by another standalone on

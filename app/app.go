@@ -136,6 +136,7 @@ var base = fx.Module("base",
 		newIdentity,
 		newCodec,
 		newMetrics,
+		newTraces,
 		newClient,
 		newNamespace,
 		newConnection,
@@ -168,8 +169,13 @@ func newIdentity() identity {
 }
 
 // newClient is the one client of a program. Its workers convert as it does.
-func newClient(o Options, id identity, payloads *codec.Codec, m *metrics.Metrics) (client.Client, error) {
+func newClient(o Options, id identity, payloads *codec.Codec, m *metrics.Metrics, t *traces) (client.Client, error) {
 	options := o.Temporal
+	tracing, err := t.interceptors()
+	if err != nil {
+		return nil, err
+	}
+	options.Interceptors = append(slices.Clip(options.Interceptors), tracing...)
 	options.MetricsHandler = sdkMetrics(m, o.Logger)
 	options.Identity = string(id)
 	options.DataConverter = payloads.DataConverter()

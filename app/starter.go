@@ -49,8 +49,8 @@ var Starter = fx.Module("starter",
 	}),
 )
 
-func newServer(o Options, in *ingress.Ingress, a *api.API, c *codecserver.Server, pages *console.Console, ready readiness, m *metrics.Metrics, down fx.Shutdowner) *server.Server {
-	rooms := server.Rooms{Ingress: in, API: a, Codec: c, Console: pages, Ready: ready.Starter, Metrics: m.Handler(), Development: o.Development}
+func newServer(o Options, in *ingress.Ingress, a *api.API, c *codecserver.Server, pages *console.Console, ready readiness, m *metrics.Metrics, t *traces, live *config.Live, down fx.Shutdowner) *server.Server {
+	rooms := server.Rooms{Ingress: in, API: a, Codec: c, Console: pages, Ready: ready.Starter, Warning: deliversNothing(live), Metrics: m.Handler(), Development: o.Development, Wrap: t.incoming}
 	return server.New(o.Config, rooms, o.Logger, time.Now, func() { _ = down.Shutdown(fx.ExitCode(1)) })
 }
 

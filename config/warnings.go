@@ -31,8 +31,16 @@ func (c Config) Warnings() []string {
 			}
 		}
 	}
-	if len(c.Destinations) == 0 && len(c.Installations) == 0 {
-		warnings = append(warnings, "destinations: there are none, and no installations, so nothing is delivered; add an entry to one of them")
+	if nothing := c.DeliversNothing(); nothing != "" {
+		warnings = append(warnings, nothing)
 	}
 	return warnings
+}
+
+// DeliversNothing is the warning that there is nowhere to deliver to, or empty when there is.
+func (c Config) DeliversNothing() string {
+	if len(c.Destinations) > 0 || len(c.Installations) > 0 {
+		return ""
+	}
+	return "destinations: there are none, and no installations, so nothing is delivered; add an entry to one of them"
 }

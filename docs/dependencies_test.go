@@ -22,6 +22,7 @@ func TestDependenciesAreListedWithTheirReasons(t *testing.T) {
 		{"../gitbook/go.mod", "GitBook module"},
 		{"../standalone/go.mod", "Standalone module"},
 		{"../bench/go.mod", "Bench module"},
+		{"../deploy/helm/go.mod", "Helm module"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.giveSection, func(t *testing.T) {

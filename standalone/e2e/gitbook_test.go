@@ -1,8 +1,6 @@
 package e2e_test
 
 import (
-	"bytes"
-	"mime/multipart"
 	"net/http"
 	"testing"
 	"time"
@@ -27,20 +25,10 @@ func TestCourierIsADevelopmentTarget(t *testing.T) {
 	p.find(t, &p.stdout, `(Temporal gRPC)`)
 
 	for _, path := range []string{"/", "/v1", "/v2", "/x/y"} {
-		var form bytes.Buffer
-		w := multipart.NewWriter(&form)
-		require.NoError(t, w.WriteField("event", event("site_view", "evt_1")))
-		require.NoError(t, w.WriteField("environment", "{}"))
-		require.NoError(t, w.Close())
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, string(address)+path, &form)
-		require.NoError(t, err)
-		request.Header.Set("Content-Type", w.FormDataContentType())
-		request.Host = "tunnel.example.com"
-		response, err := (&http.Client{Timeout: 30 * time.Second}).Do(request)
-		require.NoError(t, err)
-		require.NoError(t, response.Body.Close())
-		require.Equal(t, http.StatusOK, response.StatusCode, path)
-		require.Equal(t, "evt_1@demo", response.Header.Get("Courier-Delivery"), path)
+		contentType, form := runtimeForm(t, event("site_view", "evt_1"), noEnvironment, nil)
+		answer := post(t, string(address)+path, "tunnel.example.com", http.Header{"Content-Type": {contentType}}, form)
+		require.Equal(t, http.StatusOK, answer.status, path)
+		require.Equal(t, "evt_1@demo", answer.header.Get("Courier-Delivery"), path)
 	}
 	// The rest of Courier is not there for strangers.
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, string(address)+"/api/deliveries", nil)

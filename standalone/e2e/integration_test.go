@@ -38,8 +38,15 @@ func hosted(t *testing.T, script string) string {
 // dispatch posts an event as GitBook's dispatcher does.
 func dispatch(t *testing.T, address, path, event, environment string, fetchBody []byte) reply {
 	t.Helper()
-	var form bytes.Buffer
-	w := multipart.NewWriter(&form)
+	contentType, form := runtimeForm(t, event, environment, fetchBody)
+	return post(t, address+path, "", http.Header{"Content-Type": {contentType}}, form)
+}
+
+// runtimeForm is the form of a runtime request.
+func runtimeForm(t *testing.T, event, environment string, fetchBody []byte) (contentType string, form *bytes.Buffer) {
+	t.Helper()
+	form = new(bytes.Buffer)
+	w := multipart.NewWriter(form)
 	require.NoError(t, w.WriteField("event", event))
 	require.NoError(t, w.WriteField("environment", environment))
 	if fetchBody != nil {
@@ -49,15 +56,22 @@ func dispatch(t *testing.T, address, path, event, environment string, fetchBody 
 		require.NoError(t, err)
 	}
 	require.NoError(t, w.Close())
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address+path, &form)
+	return w.FormDataContentType(), form
+}
+
+// post posts to a server that is not held against the API's description. An empty host is the
+// address's own.
+func post(t *testing.T, address, host string, header http.Header, body io.Reader) reply {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, body)
 	require.NoError(t, err)
-	request.Header.Set("Content-Type", w.FormDataContentType())
+	request.Header, request.Host = header, host
 	response, err := (&http.Client{Timeout: 30 * time.Second}).Do(request)
 	require.NoError(t, err)
 	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
+	answer, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
-	return reply{response.StatusCode, response.Header, string(body)}
+	return reply{response.StatusCode, response.Header, string(answer)}
 }
 
 // The way of an event in production: GitBook's dispatcher, the script that GitBook hosts, Courier,

@@ -52,6 +52,9 @@ func TestStarterAndWorkerWaitForTemporal(t *testing.T) {
 
 	require.Equal(t, http.StatusOK, starter.do(t, http.MethodGet, "/healthz", nil, nil).status)
 	require.Equal(t, http.StatusServiceUnavailable, starter.do(t, http.MethodGet, "/readyz", nil, nil).status)
+	for _, p := range []*program{worker, process} {
+		require.NotContains(t, p.stderr.String(), "level=ERROR", "a probe that comes too early is no error")
+	}
 	environment := environment(installation.URL, installationSecret, "token")
 	for _, answer := range []reply{
 		starter.post(t, event("space_content_updated", "evt_1"), environment),

@@ -27,11 +27,16 @@ type Rooms struct {
 	Console *console.Console
 	// Ready is one look at whether events can be stored.
 	Ready func(context.Context) error
+	// Warning is what a program that is ready should say nevertheless; empty for nothing. Nil is
+	// never anything.
+	Warning func() string
 	// Metrics shows the program's metrics.
 	Metrics http.Handler
 	// Development has every other path take events too, without a token, as GitBook's runtime does
 	// where an integration is developed: GitBook has none to show, and posts to any path.
 	Development bool
+	// Wrap, when not nil, is put around all routes.
+	Wrap func(http.Handler) http.Handler
 }
 
 // gates are those of events and of operators, so that neither locks the other out.
@@ -63,7 +68,7 @@ func newRouter(c config.Config, rooms Rooms, g gates, log *slog.Logger) *mux.Rou
 	// Nothing has a name that is not printable, and Temporal would not take it.
 	r.MatcherFunc(unprintable).Handler(respond.NotFound(log))
 	r.Handle("/healthz", get(healthz))
-	r.Handle("/readyz", get(readyz(rooms.Ready)))
+	r.Handle("/readyz", get(readyz(rooms.Ready, rooms.Warning)))
 	r.Handle("/metrics", respond.Methods(log, map[string]http.Handler{http.MethodGet: operator(rooms.Metrics)}))
 	r.Handle("/openapi.yaml", get(openapi.Get))
 	others := respond.NotFound(log)
@@ -98,12 +103,12 @@ func operatorAPI(a *api.API, log *slog.Logger) *mux.Router {
 	return r
 }
 
-// Probes serves metrics and probes, without a token.
-func Probes(ready func(context.Context) error, metrics http.Handler, log *slog.Logger) http.Handler {
+// Probes serves metrics and probes, without a token. Ready and warning are as in Rooms.
+func Probes(ready func(context.Context) error, warning func() string, metrics http.Handler, log *slog.Logger) http.Handler {
 	r := mux.NewRouter()
 	for path, h := range map[string]http.Handler{
 		"/healthz": respond.Handle(log, healthz),
-		"/readyz":  respond.Handle(log, readyz(ready)),
+		"/readyz":  respond.Handle(log, readyz(ready, warning)),
 		"/metrics": metrics,
 	} {
 		r.Handle(path, respond.Methods(log, map[string]http.Handler{http.MethodGet: h}))
@@ -139,7 +144,7 @@ func healthz(w http.ResponseWriter, _ *http.Request) error {
 }
 
 // readyz serves GET /readyz: events can be stored. A probe that comes too early is nothing to log.
-func readyz(ready func(context.Context) error) respond.Handler {
+func readyz(ready func(context.Context) error, warning func() string) respond.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if err := ready(r.Context()); err != nil {
 			shown, ok := errors.AsType[*respond.Error](err)
@@ -149,7 +154,13 @@ func readyz(ready func(context.Context) error) respond.Handler {
 			respond.Refuse(w, shown)
 			return nil
 		}
-		respond.Text(w, http.StatusOK, "OK")
+		text := "OK"
+		if warning != nil {
+			if said := warning(); said != "" {
+				text += "; " + said
+			}
+		}
+		respond.Text(w, http.StatusOK, text)
 		return nil
 	}
 }

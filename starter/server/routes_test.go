@@ -152,3 +152,28 @@ func TestRoutesAreThoseOfTheOpenAPIDocument(t *testing.T) {
 	require.NoError(t, operatorAPI(rooms.API, log).Walk(collect))
 	require.Equal(t, documented, registered)
 }
+
+// A program that is ready can have something to say, on either address.
+func TestReadyzWarns(t *testing.T) {
+	t.Parallel()
+	log := slog.New(slog.DiscardHandler)
+	c := config.Default()
+	keys, err := c.Keyring()
+	require.NoError(t, err)
+	said := "nothing is delivered"
+	warning := func() string { return said }
+	rooms := testRooms(c, keys, nil, func(context.Context) error { return nil }, log)
+	rooms.Warning = warning
+	for _, h := range []http.Handler{
+		apitest.Validate(t, newRouter(c, rooms, newGates(newLimits(c), log), log)),
+		Probes(rooms.Ready, warning, rooms.Metrics, log),
+	} {
+		for text, want := range map[string]string{"nothing is delivered": "OK; nothing is delivered", "": "OK"} {
+			said = text
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", http.NoBody))
+			require.Equal(t, http.StatusOK, w.Code)
+			require.Equal(t, want, w.Body.String())
+		}
+	}
+}

@@ -39,7 +39,11 @@ func New(c config.Config, rooms Rooms, log *slog.Logger, now func() time.Time, f
 	l := newLimits(c)
 	s := newServer(c, nil, l, newCertificates(c, log, now), log, failed)
 	s.gates, s.rooms = newGates(l, log), rooms
-	s.http.Handler = drained(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.routes.Load().ServeHTTP(w, r) }))
+	var routes http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.routes.Load().ServeHTTP(w, r) })
+	if rooms.Wrap != nil {
+		routes = rooms.Wrap(routes)
+	}
+	s.http.Handler = drained(l, routes)
 	s.Replace(c, rooms.Ingress)
 	return s
 }
