@@ -60,6 +60,9 @@ func newCatchUp(c *cli) *cobra.Command {
 			}
 			slices.Reverse(all)
 			done, err := c.catchUp(command.Context(), environments{client, make(map[string]json.RawMessage)}, all, dryRun)
+			if err == nil && done.Refused > 0 {
+				err = fmt.Errorf("%d events were refused; Courier's metric courier_events_total says with which answers", done.Refused)
+			}
 			return errors.Join(err, c.printCaughtUp(done, dryRun))
 		},
 	}
@@ -98,7 +101,8 @@ func (c *cli) catchUp(ctx context.Context, e environments, all []gitbookapi.Logg
 			return done, err
 		}
 		switch {
-		case a.status == http.StatusServiceUnavailable, a.status == http.StatusUnauthorized:
+		case a.status >= http.StatusInternalServerError, a.status == http.StatusUnauthorized:
+			// Courier, or what is in front of it, is in trouble: the rest waits for another run.
 			return done, a.failure()
 		case a.failure() != nil:
 			done.Refused++

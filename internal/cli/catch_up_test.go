@@ -59,7 +59,7 @@ func TestCatchUp(t *testing.T) {
 	require.Empty(t, taken)
 
 	out, err = execute(t, t.Context(), variables, "", args...)
-	require.NoError(t, err)
+	require.ErrorContains(t, err, "1 events were refused", "a script must learn of it")
 	require.Equal(t, "6 events failed: 1 stored, 1 stored before, 1 that no destination wants, 1 refused, 2 left out.\n", out)
 	require.Equal(t, "evt_1", taken[0].Event.ID, "the oldest first")
 	require.Equal(t, string(gitbook.Sample("space_content_updated", "evt_1")), string(taken[0].Event.Raw()))
@@ -74,9 +74,12 @@ func TestCatchUp(t *testing.T) {
 	}
 	require.Equal(t, 1, asked, "an installation is asked for once")
 
-	status = http.StatusServiceUnavailable
-	_, err = execute(t, t.Context(), variables, "", args...)
-	require.ErrorContains(t, err, "503", "without a Courier that stores, the rest waits")
+	for _, trouble := range []int{http.StatusServiceUnavailable, http.StatusBadGateway} {
+		status = trouble
+		out, err = execute(t, t.Context(), variables, "", args...)
+		require.ErrorContains(t, err, http.StatusText(trouble), "without a Courier that stores, the rest waits")
+		require.Contains(t, out, "1 events failed: 0 stored")
+	}
 	delete(variables, gitBookTokenVariable)
 	_, err = execute(t, t.Context(), variables, "", args...)
 	require.ErrorContains(t, err, "set GITBOOK_TOKEN")
