@@ -14,6 +14,8 @@ type bench struct {
 	// bin is the folder of the programs, folder the one of their data.
 	bin, folder string
 	quick       bool
+	// program is the courier that is measured, baseline the one to compare with; empty for none.
+	program, baseline string
 	// emptySize is the size of the databases before any event, in bytes.
 	emptySize int64
 }
@@ -49,7 +51,9 @@ func scenarioNames() []string {
 }
 
 func newBench(s settings) (*bench, error) {
-	return &bench{bin: s.bin, folder: s.folder, quick: s.quick}, os.MkdirAll(s.folder, 0o700)
+	return &bench{
+		bin: s.bin, folder: s.folder, quick: s.quick, program: filepath.Join(s.bin, "courier"), baseline: s.baseline,
+	}, os.MkdirAll(s.folder, 0o700)
 }
 
 // sized is how many of something a run takes: full, or a part in a quick one.

@@ -70,7 +70,7 @@ func (b *bench) startCourier(ctx context.Context, configuration string) (*courie
 		return nil, err
 	}
 	listening, ready := watchFor(` msg=listening .*address=(\S+)`), watchFor(`Temporal gRPC +(\S+)`)
-	p, err := launch(ctx, filepath.Join(b.bin, "courier"), nil, []string{
+	p, err := launch(ctx, b.program, nil, []string{
 		"--data", data, "--config", file, "--ui-listen", "127.0.0.1:0", "--temporal-listen", "127.0.0.1:0",
 	}, listening, ready)
 	if err != nil {

@@ -59,6 +59,8 @@ type settings struct {
 	quick             bool
 	runs              int
 	json, bin, folder string
+	// baseline is another build of courier to compare with; empty for none.
+	baseline string
 }
 
 // errUsage is a command line that was refused; flag has said why.
@@ -79,6 +81,7 @@ func parse(args []string) (settings, error) {
 	flags.BoolVar(&s.quick, "quick", false, "short and small, to see that everything works; the figures compare with nothing")
 	flags.IntVar(&s.runs, "runs", 1, "how `often` all of it is run; the medians are reported")
 	flags.StringVar(&s.json, "json", "bench.json", "the `file` for the results")
+	flags.StringVar(&s.baseline, "baseline", "", "another build of `courier`, such as the last release's, which takes turns with this one in throughput")
 	flags.StringVar(&s.bin, "bin", "bin", "the `folder` of the programs courier, starter and worker")
 	flags.StringVar(&s.folder, "data", filepath.Join("bin", "bench-data"), "the `folder` below which each program has its data; on a disk, since memory syncs for nothing")
 	if err := flags.Parse(args); err != nil {

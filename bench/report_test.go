@@ -68,3 +68,11 @@ func TestReportHasTheMedianOfTheRounds(t *testing.T) {
 		"delivered, of the listed floor":  1.125,
 	}, values)
 }
+
+// A line is divided by the other build's of the same name and round.
+func TestAgainst(t *testing.T) {
+	t.Parallel()
+	line := func(name string, value float64) metric { return metric{Name: name, Runs: []float64{value}} }
+	got := against([]metric{line("CPU", 2), line("new", 1), line("delivered", 300)}, []metric{line("delivered", 200), line("CPU", 4)})
+	require.Equal(t, []metric{{Name: "CPU", Value: 0.5}, {Name: "delivered", Value: 1.5}}, got)
+}

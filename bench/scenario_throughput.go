@@ -17,12 +17,18 @@ const (
 	turnSeconds      = 8
 )
 
-// turnCourier is Courier's turn among those of the floors.
-const turnCourier = "courier"
+// turnCourier is Courier's turn among those of the floors, turnBaseline that of the other build.
+const (
+	turnCourier  = "courier"
+	turnBaseline = "baseline"
+)
 
 // turns are those of the first round, in their order. The next round has them the other way round,
 // so that a speed that drifts favours none.
-func turns() []string {
+func (b *bench) turns() []string {
+	if b.baseline != "" { // the floors say nothing of it, and take time
+		return []string{turnBaseline, turnCourier}
+	}
 	return []string{string(floorPlain), string(floorAwaited), turnCourier, string(floorListed)}
 }
 
@@ -30,7 +36,7 @@ func (b *bench) throughput(ctx context.Context, r *result) error {
 	if err := b.sizeOfEmpty(ctx); err != nil {
 		return err
 	}
-	order, lost := turns(), 0
+	order, lost := b.turns(), 0
 	rounds := make([]*round, b.sized(throughputRounds, 1))
 	for n := range rounds {
 		fmt.Fprintf(os.Stderr, "round %d of %d: %s\n", n+1, len(rounds), strings.Join(order, ", "))
@@ -51,11 +57,11 @@ func (b *bench) throughput(ctx context.Context, r *result) error {
 
 // round is what the turns of a round have measured.
 type round struct {
-	// courier and floors are the lines of the report for each, rates how many events or workflows a
-	// second each turn has completed.
-	courier, floors result
-	rates           map[string]float64
-	lost            int
+	// courier, baseline and floors are the lines of the report for each, rates how many events or
+	// workflows a second each turn has completed.
+	courier, baseline, floors result
+	rates                     map[string]float64
+	lost                      int
 }
 
 // throughputRound takes the turns in this order, each with a fresh process: one that waits for its
@@ -64,9 +70,14 @@ func (b *bench) throughputRound(ctx context.Context, order []string) (*round, er
 	one, lasts := &round{rates: make(map[string]float64)}, seconds(b.sized(turnSeconds, 3))
 	for _, turn := range order {
 		var err error
-		if turn == turnCourier {
+		switch turn {
+		case turnCourier:
 			one.rates[turn], one.lost, err = b.courierTurn(ctx, &one.courier, lasts)
-		} else {
+		case turnBaseline:
+			other := *b
+			other.program = b.baseline
+			one.rates[turn], _, err = other.courierTurn(ctx, &one.baseline, lasts)
+		default:
 			one.rates[turn], err = b.floorTurn(ctx, &one.floors, floorKind(turn), lasts)
 		}
 		if err != nil {
@@ -80,7 +91,13 @@ func (b *bench) throughputRound(ctx context.Context, order []string) (*round, er
 func (o *round) report(r *result) {
 	r.merge(&o.courier)
 	r.merge(&o.floors)
+	for _, m := range against(o.courier.metrics, o.baseline.metrics) {
+		r.add(m.Name+", of the baseline", "", m.Value)
+	}
 	for _, kind := range floorKinds() {
+		if o.rates[string(kind)] == 0 {
+			continue // it had no turn
+		}
 		of := ratio(o.rates[turnCourier], o.rates[string(kind)])
 		r.judge(fmt.Sprintf("delivered, of the %s floor", kind), "", of, targetFloorRatio)
 	}
@@ -110,4 +127,16 @@ func (b *bench) courierTurn(ctx context.Context, r *result, lasts time.Duration)
 		return costed{events: len(posts), cpuTarget: targetCPU}, nil
 	})
 	return rate, lost, err
+}
+
+// against divides the lines of one result by those of the same name in another.
+func against(these, those []metric) (ratios []metric) {
+	for _, m := range these {
+		for _, other := range those {
+			if m.Name == other.Name && len(m.Runs) > 0 && len(other.Runs) > 0 {
+				ratios = append(ratios, metric{Name: m.Name, Value: ratio(m.Runs[0], other.Runs[0])})
+			}
+		}
+	}
+	return ratios
 }

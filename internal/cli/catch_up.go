@@ -39,8 +39,8 @@ func newCatchUp(c *cli) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "catch-up",
 		Short: "Take in the events of GitBook's log that failed while Courier was down",
-		Long: "Read GitBook's log of an integration's events, and post those that failed to this Courier's /v1, the oldest first. What Courier has\n" +
-			"stored already is a duplicate, so it does no harm to run it twice. " + gitBookTokenVariable + " has the token of a user who may publish the integration,\n" +
+		Long: "Read GitBook's log of an integration's events, and post those that failed to this Courier's /v1, the oldest first. Events that it has\n" +
+			"stored already are duplicates, so it does no harm to run it twice. " + gitBookTokenVariable + " has the token of a user who may publish the integration,\n" +
 			tokenVariable + " one of Courier's.",
 		Example: "  GITBOOK_TOKEN=… courierctl catch-up --integration courier-webhook --since 2h",
 		Args:    cobra.NoArgs,
