@@ -68,9 +68,10 @@ func TestServerUsesOurHandle(t *testing.T) {
 	}
 }
 
-// builtIn are the indexes of every list of workflows.
+// builtIn are the indexes of every list of workflows. Two begin with the type: the server's, and the
+// one by the time of the start.
 var builtIn = []string{
-	"parent_workflow_id parent_workflow_id IS NOT NULL", "root_workflow_id ", "status ", "TemporalNamespaceDivision TemporalNamespaceDivision IS NOT NULL",
+	"parent_workflow_id parent_workflow_id IS NOT NULL", "root_workflow_id ", "workflow_type_name ", "status ", "TemporalNamespaceDivision TemporalNamespaceDivision IS NOT NULL",
 	"TemporalPauseInfo TemporalPauseInfo IS NOT NULL", "workflow_id ", "workflow_type_name ", " ",
 }
 
