@@ -47,7 +47,7 @@ func TestSlotsWaitWhileManyAsk(t *testing.T) {
 			_, err := s.ReserveSlot(t.Context(), nil)
 			reserved <- err
 		}()
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		synctest.Wait()
 		require.Zero(t, inner.reserved)
 		asking.Store(maxAsking - 1)
