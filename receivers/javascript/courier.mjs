@@ -99,10 +99,11 @@ function compare(keys, prefix, bytes, macs) {
     if (!matched) throw new SignatureError('mismatch');
 }
 
-// The time is judged last: too_old and too_new are said of genuine signatures only.
+// The time is judged last: too_old and too_new are said of genuine signatures only. A tolerance that is no number, such as
+// that of an unset variable, refuses every time.
 function checkTime(sentAt, { tolerance = DEFAULT_TOLERANCE, now = Date.now() / 1000 }) {
-    if (now - sentAt > tolerance) throw new SignatureError('too_old');
-    if (sentAt - now > tolerance) throw new SignatureError('too_new');
+    if (!(now - sentAt <= tolerance)) throw new SignatureError('too_old');
+    if (!(sentAt - now <= tolerance)) throw new SignatureError('too_new');
 }
 
 const toBytes = (body) => (typeof body === 'string' ? Buffer.from(body) : Buffer.from(body.buffer ?? body, body.byteOffset ?? 0, body.byteLength));

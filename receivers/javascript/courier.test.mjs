@@ -64,3 +64,10 @@ test('a signed body that is no event', () => {
         verifyBytes(body, signature, 'one');
     }
 });
+
+test('a tolerance that is no number refuses every time', () => {
+    const timestamp = 1735689600;
+    const signature = `t=${timestamp},v1=${createHmac('sha256', 'one').update(`${timestamp}.{}`).digest('hex')}`;
+    verify('{}', signature, 'one', { now: timestamp });
+    assert.throws(() => verify('{}', signature, 'one', { now: timestamp, tolerance: Number(undefined) }), { code: 'too_old' });
+});

@@ -12,7 +12,7 @@ import hmac
 import json
 import re
 import time
-from typing import Any, Dict, List, Optional, Sequence, TypedDict, cast
+from typing import Any, Dict, List, Optional, Sequence, TypedDict, Union, cast
 
 # How far, in seconds, the time of a signature may be from the receiver's clock: 5 minutes.
 DEFAULT_TOLERANCE = 300
@@ -124,7 +124,7 @@ class Installation(Event, total=False):
 def verify(
     body: bytes,
     signature: Optional[str],
-    secrets: Sequence[str],
+    secrets: Union[str, Sequence[str]],
     tolerance: float = DEFAULT_TOLERANCE,
     now: Optional[float] = None,
 ) -> Event:
@@ -140,7 +140,7 @@ def verify(
 def verify_bytes(
     body: bytes,
     signature: Optional[str],
-    secrets: Sequence[str],
+    secrets: Union[str, Sequence[str]],
     tolerance: float = DEFAULT_TOLERANCE,
     now: Optional[float] = None,
 ) -> None:
@@ -166,7 +166,7 @@ def verify_standard(
     webhook_id: Optional[str],
     timestamp: Optional[str],
     signature: Optional[str],
-    secrets: Sequence[str],
+    secrets: Union[str, Sequence[str]],
     tolerance: float = DEFAULT_TOLERANCE,
     now: Optional[float] = None,
 ) -> Event:
@@ -193,7 +193,10 @@ def verify_standard(
     return _parse(body)
 
 
-def _usable(secrets: Sequence[str]) -> List[bytes]:
+def _usable(secrets: Union[str, Sequence[str]]) -> List[bytes]:
+    # A text is a sequence too, and each of its characters would be a key that anyone can guess.
+    if isinstance(secrets, str):
+        secrets = [secrets]
     keys = [secret.encode() for secret in secrets if secret]
     if not keys:
         raise SignatureError("no_secret")

@@ -44,6 +44,23 @@ class Test(unittest.TestCase):
                         verify_bytes(body + b" ", vector["signature"], [secret], now=vector["timestamp"])
                     self.assertEqual("mismatch", refused.exception.code)
 
+    def test_one_secret_is_a_text_of_its_own(self) -> None:
+        body, timestamp = b'{"eventId":"evt_1","type":"site_view"}', "1735689600"
+        for key, want in [("one", "ok"), ("o", "mismatch")]:
+            mac = hmac.new(key.encode(), timestamp.encode() + b"." + body, hashlib.sha256)
+            gitbook = {"body": body, "signature": f"t={timestamp},v1={mac.hexdigest()}"}
+            mac = hmac.new(key.encode(), b"evt_1." + timestamp.encode() + b"." + body, hashlib.sha256)
+            signature = "v1," + base64.b64encode(mac.digest()).decode()
+            standard = {"body": body, "webhook_id": "evt_1", "timestamp": timestamp, "signature": signature}
+            for function, given in [(verify, gitbook), (verify_bytes, gitbook), (verify_standard, standard)]:
+                with self.subTest(key=key, function=function.__name__):
+                    try:
+                        function(**given, secrets="one", now=1735689600)
+                        said = "ok"
+                    except SignatureError as error:
+                        said = error.code
+                    self.assertEqual(want, said)
+
     def test_signed_bodies_that_are_no_events(self) -> None:
         for body in [b"", b"null", b"[]", b'"x"', b"{", b'{"a":1} x', b"[" * 100_000, b"\xff"]:
             timestamp = str(int(time.time()))
