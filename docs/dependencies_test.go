@@ -32,6 +32,15 @@ func TestDependenciesAreListedWithTheirReasons(t *testing.T) {
 	}
 }
 
+// Receivers may have an older Go than Courier, and nothing but the standard library.
+func TestReceiversNeedAnOlderGoAlone(t *testing.T) {
+	t.Parallel()
+	module := read(t, "../gitbook/go.mod")
+	require.Contains(t, module, "\ngo 1.24.0\n")
+	require.NotContains(t, module, "\ntoolchain ")
+	require.Equal(t, []string{"github.com/stretchr/testify"}, direct(t, "../gitbook/go.mod"))
+}
+
 // direct are the modules that a go.mod requires directly.
 func direct(t *testing.T, file string) []string {
 	t.Helper()
